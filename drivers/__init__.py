@@ -1,0 +1,1 @@
+"""Hardware: one device kind a file; knows no studies and no database."""

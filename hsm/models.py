@@ -1,0 +1,388 @@
+"""The tables of the catalog.
+
+Times are UTC. Digests are lower-case hexadecimal SHA-256. Texts are Unicode as decoded from the objects; columns ending
+in `_folded` hold the same text without case and accents, for matching. States are written by hsm/catalog only, through
+the tables in hsm/states.
+"""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy import DateTime as SqlDateTime
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time; refuses naive ones, and restores the zone that SQLite drops."""
+
+    impl = SqlDateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive time {value!r}: pass an aware UTC time")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """All tables, with constraint names that alembic can find again."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        int: BigInteger().with_variant(Integer, "sqlite"),
+    }
+
+
+Uid = String(64)
+Digest = String(64)
+Name = String(64)
+
+
+class Patient(Base):
+    """One patient ID of one issuer. Names are the most recent received; each study keeps its own."""
+
+    __tablename__ = "patients"
+    __table_args__ = (UniqueConstraint("patient_id", "issuer"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[str] = mapped_column(String(256))  # "" when the objects carry none
+    issuer: Mapped[str] = mapped_column(String(256), default="")
+    name: Mapped[str] = mapped_column(Text, default="")
+    name_folded: Mapped[str] = mapped_column(Text, default="", index=True)
+    birth_date: Mapped[date | None]
+    sex: Mapped[str] = mapped_column(String(16), default="")
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)  # DICOM JSON of further patient keys
+    studies: Mapped[list["Study"]] = relationship(back_populates="patient")
+
+
+class Study(Base):
+    """One study, with what policies and queries ask of it."""
+
+    __tablename__ = "studies"
+    __table_args__ = (Index("ix_studies_date_time", "study_date", "study_time"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_fk: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
+    study_instance_uid: Mapped[str] = mapped_column(Uid, unique=True)
+    patient_name: Mapped[str] = mapped_column(Text, default="")
+    patient_name_folded: Mapped[str] = mapped_column(Text, default="", index=True)
+    study_date: Mapped[date | None]
+    study_time: Mapped[str] = mapped_column(String(16), default="")  # "HHMMSS.FFFFFF", padded, "" when absent
+    accession_number: Mapped[str] = mapped_column(String(256), default="", index=True)
+    study_id: Mapped[str] = mapped_column(String(256), default="")
+    description: Mapped[str] = mapped_column(Text, default="")
+    referring_physician: Mapped[str] = mapped_column(Text, default="")
+    referring_physician_folded: Mapped[str] = mapped_column(Text, default="")
+    institution: Mapped[str] = mapped_column(Text, default="")
+    character_set: Mapped[str] = mapped_column(String(128), default="")  # as in its first instance
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)  # DICOM JSON of further study keys
+    source_aet: Mapped[str] = mapped_column(String(64), default="")  # who sent the first instance
+    received_at: Mapped[datetime] = mapped_column(index=True)  # first instance
+    changed_at: Mapped[datetime] = mapped_column(index=True)  # last new instance
+    accessed_at: Mapped[datetime | None]  # last retrieval; searching, verifying and migrating are none
+    pinned_until: Mapped[datetime | None]  # not released before
+    instance_count: Mapped[int] = mapped_column(default=0)
+    series_count: Mapped[int] = mapped_column(default=0)
+    size_bytes: Mapped[int] = mapped_column(default=0)
+    modalities: Mapped[list[Any]] = mapped_column(default=list)  # sorted, distinct
+    patient: Mapped[Patient] = relationship(back_populates="studies")
+    series: Mapped[list["Series"]] = relationship(back_populates="study")
+
+
+class Series(Base):
+    """One series of one study."""
+
+    __tablename__ = "series"
+    __table_args__ = (UniqueConstraint("study_fk", "series_instance_uid"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_fk: Mapped[int] = mapped_column(ForeignKey("studies.id"))
+    series_instance_uid: Mapped[str] = mapped_column(Uid, index=True)
+    modality: Mapped[str] = mapped_column(String(64), default="", index=True)
+    series_number: Mapped[int | None]
+    description: Mapped[str] = mapped_column(Text, default="")
+    body_part: Mapped[str] = mapped_column(String(64), default="")
+    series_date: Mapped[date | None]
+    series_time: Mapped[str] = mapped_column(String(16), default="")
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    instance_count: Mapped[int] = mapped_column(default=0)
+    study: Mapped[Study] = relationship(back_populates="series")
+    instances: Mapped[list["Instance"]] = relationship(back_populates="series")
+
+
+class Instance(Base):
+    """One SOP instance and where its bytes lie in the online pool."""
+
+    __tablename__ = "instances"
+    __table_args__ = (Index("ix_instances_series_number", "series_fk", "instance_number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    series_fk: Mapped[int] = mapped_column(ForeignKey("series.id"))
+    study_fk: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
+    sop_instance_uid: Mapped[str] = mapped_column(Uid, unique=True)
+    sop_class_uid: Mapped[str] = mapped_column(Uid)
+    transfer_syntax_uid: Mapped[str] = mapped_column(Uid)
+    instance_number: Mapped[int | None]
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)  # rows, columns, frames, content date ...
+    size_bytes: Mapped[int]  # of the stored file, file meta included
+    sha256: Mapped[str] = mapped_column(Digest)  # of the stored file
+    dataset_sha256: Mapped[str] = mapped_column(Digest)  # of the data set behind the file meta: "same content" means this
+    dataset_offset: Mapped[int]  # where the data set begins in the stored file
+    source_aet: Mapped[str] = mapped_column(String(64), default="")
+    received_at: Mapped[datetime]
+    online_state: Mapped[str] = mapped_column(String(16), index=True)
+    pool_directory: Mapped[str | None] = mapped_column(Text)  # None once released
+    pool_path: Mapped[str | None] = mapped_column(Text)  # relative to pool_directory
+    pack_fk: Mapped[int | None] = mapped_column(ForeignKey("packs.id"), index=True)
+    pack_offset_bytes: Mapped[int | None]  # of the member's first byte in the pack stream
+    series: Mapped[Series] = relationship(back_populates="instances")
+
+
+class Pack(Base):
+    """An immutable set of instances of one study, as it lies on every volume (docs/FORMAT.md section 1)."""
+
+    __tablename__ = "packs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(Digest, unique=True)  # of 01_MANIFEST.sha256: the pack's name
+    study_fk: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
+    size_bytes: Mapped[int]  # of the whole tar stream
+    instance_count: Mapped[int]
+    study_json: Mapped[str] = mapped_column(Text)  # member 02_STUDY.json, to the byte
+    created_at: Mapped[datetime]
+
+
+class Copy(Base):
+    """One pack on one volume."""
+
+    __tablename__ = "copies"
+    __table_args__ = (Index("ix_copies_volume_sequence", "volume_fk", "sequence"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pack_fk: Mapped[int] = mapped_column(ForeignKey("packs.id"), index=True)
+    pool: Mapped[str] = mapped_column(Name)  # the volume pool it was made for
+    kind: Mapped[str] = mapped_column(String(16))  # MediumKind
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    volume_fk: Mapped[int | None] = mapped_column(ForeignKey("volumes.id"))  # None while planned
+    sequence: Mapped[int | None]  # number of the pack on its volume, from 1
+    address: Mapped[int | None]  # as the driver gave it; unread
+    stream_sha256: Mapped[str | None] = mapped_column(Digest)  # of this copy's whole stream, header included
+    written_at: Mapped[datetime | None]
+    written_by: Mapped[str | None] = mapped_column(Name)  # serial number of the drive
+    verified_at: Mapped[datetime | None]
+    verified_by: Mapped[str | None] = mapped_column(Name)
+    doubts: Mapped[int] = mapped_column(default=0)  # failed verifications in a row
+    doubted_by: Mapped[str | None] = mapped_column(Name)  # the drive that could not read it last
+
+
+class Volume(Base):
+    """One cartridge or disc."""
+
+    __tablename__ = "volumes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    barcode: Mapped[str] = mapped_column(String(32), unique=True)
+    uuid: Mapped[str | None] = mapped_column(String(36), unique=True)  # from the label
+    kind: Mapped[str] = mapped_column(String(16))
+    generation: Mapped[str] = mapped_column(String(16), default="")
+    pool: Mapped[str | None] = mapped_column(Name, index=True)
+    library: Mapped[str | None] = mapped_column(Name)  # where it is, or was last
+    place: Mapped[str] = mapped_column(String(16))  # Place
+    location: Mapped[str] = mapped_column(Text, default="")  # the shelf or vault, in words
+    state: Mapped[str] = mapped_column(String(24), index=True)
+    capacity_bytes: Mapped[int] = mapped_column(default=0)
+    used_bytes: Mapped[int] = mapped_column(default=0)
+    end_address: Mapped[int | None]  # tape: where the next pack goes
+    last_sequence: Mapped[int] = mapped_column(default=0)
+    last_address: Mapped[int | None]  # tape: of the last flushed pack
+    last_digest: Mapped[str | None] = mapped_column(Digest)  # of the last flushed pack (its name)
+    last_stream_sha256: Mapped[str | None] = mapped_column(Digest)
+    image_sha256: Mapped[str | None] = mapped_column(Digest)  # disc: of the whole image
+    image_bytes: Mapped[int | None]
+    labelled_at: Mapped[datetime | None]
+    first_filled_at: Mapped[datetime | None]
+    verified_at: Mapped[datetime | None]
+    mounts: Mapped[int] = mapped_column(default=0)
+    errors: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str] = mapped_column(Text, default="")  # why suspect, retired, missing
+
+
+class LibraryElement(Base):
+    """What a library held when it was last asked."""
+
+    __tablename__ = "elements"
+    __table_args__ = (UniqueConstraint("library", "kind", "index"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    library: Mapped[str] = mapped_column(Name)
+    kind: Mapped[str] = mapped_column(String(16))
+    index: Mapped[int]
+    full: Mapped[bool]
+    barcode: Mapped[str | None] = mapped_column(String(32))
+    drive_serial: Mapped[str | None] = mapped_column(Name)
+    seen_at: Mapped[datetime]
+
+
+class Drive(Base):
+    """One tape drive or recorder of a library."""
+
+    __tablename__ = "drives"
+    __table_args__ = (UniqueConstraint("library", "index"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    library: Mapped[str] = mapped_column(Name)
+    index: Mapped[int]
+    serial: Mapped[str] = mapped_column(Name)
+    kind: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16))
+    barcode: Mapped[str | None] = mapped_column(String(32))
+    reason: Mapped[str] = mapped_column(Text, default="")
+    errors: Mapped[int] = mapped_column(default=0)  # in a row
+    changed_at: Mapped[datetime]
+
+
+class Job(Base):
+    """One piece of work on one pack, copy or study."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_state_kind", "state", "kind"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    key: Mapped[str] = mapped_column(String(255), index=True)  # kind, subject and target
+    active_key: Mapped[str | None] = mapped_column(String(255), unique=True)  # key while active: makes ticks repeatable
+    state: Mapped[str] = mapped_column(String(24))
+    study_fk: Mapped[int | None] = mapped_column(ForeignKey("studies.id"), index=True)
+    pack_fk: Mapped[int | None] = mapped_column(ForeignKey("packs.id"), index=True)
+    copy_fk: Mapped[int | None] = mapped_column(ForeignKey("copies.id"), index=True)
+    pool: Mapped[str | None] = mapped_column(Name)  # migrate: the volume pool to copy to
+    payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    size_bytes: Mapped[int] = mapped_column(default=0)
+    done_bytes: Mapped[int] = mapped_column(default=0)
+    phase: Mapped[str] = mapped_column(Text, default="")  # in words: "locating block 81234 on A00012L8"
+    message: Mapped[str] = mapped_column(Text, default="")  # what went wrong last
+    barcode: Mapped[str | None] = mapped_column(String(32))  # volume in use or wanted
+    attempts: Mapped[int] = mapped_column(default=0)
+    requested_by: Mapped[str] = mapped_column(Name, default="policy")
+    created_at: Mapped[datetime]
+    not_before: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    eta_at: Mapped[datetime | None]
+
+
+class RecallRequest(Base):
+    """Somebody who wants a study, some series or some instances back; equal wishes share jobs."""
+
+    __tablename__ = "recall_requests"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_fk: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
+    requested_by: Mapped[str] = mapped_column(Name)
+    created_at: Mapped[datetime]
+    series_uids: Mapped[list[Any]] = mapped_column(default=list)  # empty: the whole study
+    instance_uids: Mapped[list[Any]] = mapped_column(default=list)
+
+
+class RecallJob(Base):
+    """Which jobs serve which request."""
+
+    __tablename__ = "recall_jobs"
+
+    request_fk: Mapped[int] = mapped_column(ForeignKey("recall_requests.id"), primary_key=True)
+    job_fk: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+
+
+class Policy(Base):
+    """Every version of the rules that was ever in force."""
+
+    __tablename__ = "policies"
+
+    id: Mapped[int] = mapped_column(primary_key=True)  # the version
+    text: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(Name)
+    created_at: Mapped[datetime]
+
+
+class Hold(Base):
+    """A reason why a study may not be released, expired or destroyed."""
+
+    __tablename__ = "holds"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_fk: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
+    reason: Mapped[str] = mapped_column(Text)
+    placed_by: Mapped[str] = mapped_column(Name)
+    placed_at: Mapped[datetime]
+    until: Mapped[datetime | None]
+    lifted_at: Mapped[datetime | None]
+
+
+class Event(Base):
+    """What happened, in the past tense."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    level: Mapped[str] = mapped_column(String(16))  # info, warning, error
+    name: Mapped[str] = mapped_column(Name, index=True)
+    subject: Mapped[str] = mapped_column(String(255), default="", index=True)  # a UID, barcode, drive serial, pack digest
+    fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Quarantined(Base):
+    """Something that was sent and could not be accepted; kept for a person to look at."""
+
+    __tablename__ = "quarantine"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    path: Mapped[str] = mapped_column(Text, unique=True)
+    reason: Mapped[str] = mapped_column(Text)
+    sop_instance_uid: Mapped[str] = mapped_column(String(255), default="", index=True)
+    source_aet: Mapped[str] = mapped_column(String(64), default="")
+    size_bytes: Mapped[int] = mapped_column(default=0)
+
+
+class Lease(Base):
+    """Who owns what only one process may own, and until when."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(Name, primary_key=True)
+    holder: Mapped[str] = mapped_column(String(128))
+    expires_at: Mapped[datetime]

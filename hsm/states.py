@@ -1,0 +1,215 @@
+"""Every state a thing can be in, and every way from one to another, on one screen.
+
+Nobody sets a state: the catalog asks `step(table, state, event)` and stores the answer. What is not in a table cannot
+happen.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+
+class IllegalTransition(Exception):
+    """Something was asked to change in a way its present state does not allow."""
+
+
+class Availability(StrEnum):
+    """How soon a study can be had: derived from where its instances lie, never stored (PS3.3 C.4.23.1.1)."""
+
+    ONLINE = "ONLINE"  # on disk
+    NEARLINE = "NEARLINE"  # on a volume that a library can reach by itself
+    OFFLINE = "OFFLINE"  # only on volumes a person must bring
+    UNAVAILABLE = "UNAVAILABLE"  # every copy is suspect or lost
+
+
+class OnlineState(StrEnum):
+    """Whether the bytes of one instance are in the online pool."""
+
+    ONLINE = "online"
+    RELEASING = "releasing"  # the proof is committed, the file is about to go: no longer to be read from
+    RELEASED = "released"  # only on volumes
+
+
+class CopyState(StrEnum):
+    """One pack on one volume."""
+
+    PLANNED = "planned"  # wanted, or un-written after an error
+    WRITING = "writing"  # bytes may be on the way; worth nothing
+    WRITTEN = "written"  # flushed
+    VERIFIED = "verified"  # read back whole, digest equal
+    SUSPECT = "suspect"  # could not be read back once
+    LOST = "lost"  # could not be read back by another drive either, or its volume is gone
+    SUPERSEDED = "superseded"  # a newer copy replaced it
+    RECLAIMED = "reclaimed"  # its volume was emptied or destroyed
+
+
+class VolumeState(StrEnum):
+    """One cartridge or disc."""
+
+    BLANK = "blank"  # never labelled
+    LABELLED = "labelled"  # ours, holds nothing yet
+    FILLING = "filling"
+    FULL = "full"
+    REPACKING = "repacking"
+    DRAINED = "drained"
+    SCRATCH = "scratch"
+    RETIRED = "retired"
+    SUSPECT = "suspect"  # set aside: readable at best, never written
+    WRITE_PROTECTED = "write_protected"
+    LOST = "lost"
+
+
+class Place(StrEnum):
+    """Where a volume is. A place, not a state: a volume comes back from the shelf in the state it left in."""
+
+    LIBRARY = "library"  # in a slot or drive that a robot reaches
+    SHELF = "shelf"  # exported on purpose: a person must bring it
+    MISSING = "missing"  # neither in the library nor known to be on a shelf
+
+
+class DriveState(StrEnum):
+    """One tape drive or recorder."""
+
+    EMPTY = "empty"
+    LOADING = "loading"
+    MOUNTED = "mounted"
+    READING = "reading"
+    WRITING = "writing"
+    UNLOADING = "unloading"
+    CLEANING = "cleaning"
+    FAILED = "failed"  # set aside after repeated errors
+    DOWN = "down"  # not to be used, with a reason
+
+
+class JobState(StrEnum):
+    """One piece of work."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING_OPERATOR = "waiting_operator"  # a volume is on a shelf
+    WAITING_RETRY = "waiting_retry"  # failed; not before a time
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class JobKind(StrEnum):
+    """What a piece of work does. The order is the order of urgency."""
+
+    RECALL = "recall"
+    RELEASE = "release"
+    MIGRATE = "migrate"
+    VERIFY = "verify"
+    REPACK = "repack"
+    LABEL = "label"  # write our label on a blank volume
+
+
+C, V, D, J, O = CopyState, VolumeState, DriveState, JobState, OnlineState
+
+ONLINE_TABLE: Mapping[tuple[OnlineState, str], OnlineState] = {
+    (O.ONLINE, "prove"): O.RELEASING,
+    (O.RELEASING, "delete"): O.RELEASED,
+    (O.RELEASED, "recall"): O.ONLINE,
+}
+
+COPY_TABLE: Mapping[tuple[CopyState, str], CopyState] = {
+    (C.PLANNED, "begin"): C.WRITING,
+    (C.WRITING, "flush"): C.WRITTEN,
+    (C.WRITING, "unwrite"): C.PLANNED,
+    (C.WRITTEN, "verify"): C.VERIFIED,
+    (C.WRITTEN, "doubt"): C.SUSPECT,
+    (C.VERIFIED, "verify"): C.VERIFIED,
+    (C.VERIFIED, "doubt"): C.SUSPECT,
+    (C.SUSPECT, "verify"): C.VERIFIED,
+    (C.SUSPECT, "doubt"): C.SUSPECT,
+    (C.SUSPECT, "lose"): C.LOST,
+    (C.WRITTEN, "supersede"): C.SUPERSEDED,
+    (C.VERIFIED, "supersede"): C.SUPERSEDED,
+    (C.SUSPECT, "supersede"): C.SUPERSEDED,
+    (C.SUPERSEDED, "reclaim"): C.RECLAIMED,
+    (C.LOST, "reclaim"): C.RECLAIMED,
+}
+
+VOLUME_TABLE: Mapping[tuple[VolumeState, str], VolumeState] = {
+    (V.BLANK, "label"): V.LABELLED,
+    (V.SCRATCH, "label"): V.LABELLED,
+    (V.LABELLED, "fill"): V.FILLING,
+    (V.FILLING, "fill"): V.FILLING,
+    (V.LABELLED, "close"): V.FULL,
+    (V.FILLING, "close"): V.FULL,
+    (V.FULL, "repack"): V.REPACKING,
+    (V.FILLING, "repack"): V.REPACKING,
+    (V.SUSPECT, "repack"): V.REPACKING,
+    (V.REPACKING, "drain"): V.DRAINED,
+    (V.DRAINED, "erase"): V.SCRATCH,
+    (V.DRAINED, "retire"): V.RETIRED,
+    (V.BLANK, "retire"): V.RETIRED,
+    (V.LABELLED, "retire"): V.RETIRED,
+    (V.BLANK, "doubt"): V.SUSPECT,
+    (V.LABELLED, "doubt"): V.SUSPECT,
+    (V.FILLING, "doubt"): V.SUSPECT,
+    (V.FULL, "doubt"): V.SUSPECT,
+    (V.WRITE_PROTECTED, "doubt"): V.SUSPECT,
+    (V.SUSPECT, "doubt"): V.SUSPECT,
+    (V.SUSPECT, "clear"): V.FULL,  # readable again; never written again
+    (V.SUSPECT, "lose"): V.LOST,
+    (V.LABELLED, "protect"): V.WRITE_PROTECTED,
+    (V.FILLING, "protect"): V.WRITE_PROTECTED,
+}
+
+DRIVE_TABLE: Mapping[tuple[DriveState, str], DriveState] = {
+    (D.EMPTY, "load"): D.LOADING,
+    (D.LOADING, "ready"): D.MOUNTED,
+    (D.MOUNTED, "read"): D.READING,
+    (D.MOUNTED, "write"): D.WRITING,
+    (D.READING, "stop"): D.MOUNTED,
+    (D.WRITING, "stop"): D.MOUNTED,
+    (D.MOUNTED, "unload"): D.UNLOADING,
+    (D.READING, "unload"): D.UNLOADING,
+    (D.WRITING, "unload"): D.UNLOADING,
+    (D.LOADING, "unload"): D.UNLOADING,
+    (D.UNLOADING, "emptied"): D.EMPTY,
+    (D.EMPTY, "clean"): D.CLEANING,
+    (D.CLEANING, "emptied"): D.EMPTY,
+    **{(state, "fail"): D.FAILED for state in D if state is not D.DOWN},
+    **{(state, "down"): D.DOWN for state in D},
+    (D.DOWN, "up"): D.EMPTY,
+    (D.FAILED, "up"): D.EMPTY,
+}
+
+JOB_TABLE: Mapping[tuple[JobState, str], JobState] = {
+    (J.QUEUED, "start"): J.RUNNING,
+    (J.QUEUED, "cancel"): J.CANCELLED,
+    (J.QUEUED, "want_operator"): J.WAITING_OPERATOR,
+    (J.RUNNING, "finish"): J.DONE,
+    (J.RUNNING, "fail"): J.FAILED,
+    (J.RUNNING, "retry"): J.WAITING_RETRY,
+    (J.RUNNING, "want_operator"): J.WAITING_OPERATOR,
+    (J.RUNNING, "requeue"): J.QUEUED,  # interrupted through no fault of its own
+    (J.RUNNING, "cancel"): J.CANCELLED,
+    (J.WAITING_RETRY, "requeue"): J.QUEUED,
+    (J.WAITING_RETRY, "cancel"): J.CANCELLED,
+    (J.WAITING_OPERATOR, "requeue"): J.QUEUED,
+    (J.WAITING_OPERATOR, "cancel"): J.CANCELLED,
+    (J.FAILED, "requeue"): J.QUEUED,  # a person asked for another try
+}
+
+ACTIVE_JOBS = frozenset({J.QUEUED, J.RUNNING, J.WAITING_OPERATOR, J.WAITING_RETRY})
+READABLE_COPIES = frozenset({C.WRITTEN, C.VERIFIED})
+WANTED_COPIES = frozenset({C.PLANNED, C.WRITING, C.WRITTEN, C.VERIFIED, C.SUSPECT})  # no further copy is planned beside
+WRITABLE_VOLUMES = frozenset({V.LABELLED, V.FILLING})
+READABLE_VOLUMES = frozenset({V.FILLING, V.FULL, V.SUSPECT, V.REPACKING, V.WRITE_PROTECTED})
+
+
+S = TypeVar("S", bound=StrEnum)
+
+
+def step(table: Mapping[tuple[S, str], S], state: S, event: str) -> S:
+    """The state that follows.
+
+    Raises: IllegalTransition, naming the state and the event.
+    """
+    try:
+        return table[(state, event)]
+    except KeyError:
+        raise IllegalTransition(f"{type(state).__name__} {state.value!r} does not allow {event!r}") from None

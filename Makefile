@@ -1,0 +1,40 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench venv lock clean
+
+# Options for pytest, as in: make test ARGS="-k policy"
+ARGS ?=
+
+help: ## show this
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## install what is missing and start a demo on this machine
+	@.ci/bootstrap.sh run
+	@exec .venv/bin/firn serve --demo
+
+test: ## install what is missing and run the tests, with branch coverage of hsm and drivers
+	@.ci/bootstrap.sh test
+	@.venv/bin/python -m pytest -n 2 --cov --cov-report=term $(ARGS)
+
+lint: ## style, formatting and types
+	@.ci/bootstrap.sh test
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --quiet --check . || { .venv/bin/ruff format --diff . ; exit 1; }
+	@.venv/bin/mypy --no-error-summary
+	@echo "firn: style and types are clean"
+
+bench: ## measure
+	@.ci/bootstrap.sh test
+	@.venv/bin/python -m tests.bench $(ARGS)
+
+venv: ## only make .venv, with everything for development
+	@.ci/bootstrap.sh test
+
+lock: ## write the lock files again, from pyproject.toml
+	@.ci/lock.sh $(ARGS)
+
+clean: ## remove caches and build leftovers; .venv and var stay
+	@rm -rf build dist *.egg-info .coverage .coverage.* htmlcov mutants .mypy_cache .ruff_cache .pytest_cache
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

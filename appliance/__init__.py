@@ -1,0 +1,1 @@
+"""Firn put together: configuration, DICOM services, processes and the command line."""

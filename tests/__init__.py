@@ -1,0 +1,1 @@
+"""Tests of Firn, one folder a room."""

@@ -1,0 +1,1 @@
+"""Pages for three kinds of user, REST API, DICOMweb and metrics."""

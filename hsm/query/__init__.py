@@ -1,0 +1,1 @@
+"""Questions about what is kept: C-FIND and QIDO-RS identifiers, matching, and answers."""

@@ -1,0 +1,274 @@
+"""Every setting of Firn: its name, default, limits and meaning.
+
+This is the only place that knows them. The example file and docs/CONFIGURATION.md are written from here, see
+appliance/config/reference.py. Units are part of the names.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+GIB = 1024**3
+
+
+def _ae_title(text: str) -> str:
+    """Refuse what PS3.5 section 6.2 (VR AE) does not allow; spaces around a title are not significant."""
+    title = text.strip(" ")
+    if not 1 <= len(title) <= 16:
+        raise ValueError("an AE title has 1 to 16 characters")
+    if "\\" in title or not all(" " <= character <= "~" for character in title):
+        raise ValueError("an AE title has printable ASCII characters and no backslash")
+    return title
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("the path must be absolute: a relative one would mean another archive in another folder")
+    return path
+
+
+AeTitle = Annotated[str, AfterValidator(_ae_title)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Host = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^\S+$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Pattern = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are refused, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ArchiveSection(Section):
+    """Where the archive lives."""
+
+    data_dir: AbsolutePath = Field(
+        Path("/var/lib/firn"),
+        description="Folder of everything Firn keeps on disk: catalog, online pool, quarantine, images to be burned. "
+        "Relative paths elsewhere in this file begin here.",
+    )
+
+
+class CatalogSection(Section):
+    """The database that knows what lies where."""
+
+    url: str = Field(
+        "",
+        description="SQLAlchemy address of the catalog, sqlite or postgresql+psycopg. "
+        "Empty: the file catalog.db in archive.data_dir.",
+    )
+    pool_size: int = Field(8, ge=1, le=256, description="Connections each process keeps to a PostgreSQL catalog.")
+
+
+class DicomSection(Section):
+    """The DICOM node that modalities and workstations talk to."""
+
+    ae_title: AeTitle = Field("FIRN", description="AE title of the archive.")
+    host: Host = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all networks.")
+    port: Port = Field(11112, description="TCP port of the DICOM services.")
+    acceptors: int = Field(1, ge=1, le=64, description="Processes that share the port.")
+    max_associations: int = Field(64, ge=1, le=4096, description="Associations one acceptor holds at a time.")
+    idle_timeout_s: float = Field(60, ge=1, le=86400, description="A silent association is aborted after this time.")
+    max_pdu_bytes: int = Field(131072, ge=4096, le=4194304, description="Largest PDU the archive offers to receive.")
+    max_object_bytes: int = Field(
+        8 * GIB, ge=1024 * 1024, description="A larger object is refused while it arrives; pack.max_bytes at most."
+    )
+    accept_unknown_sop_classes: bool = Field(
+        False, description="Also store private and future SOP classes that Firn does not list."
+    )
+    accept_any_called_aet: bool = Field(
+        True, description="Answer to any called AE title; false: only to dicom.ae_title."
+    )
+    on_conflict: Literal["quarantine", "replace"] = Field(
+        "quarantine",
+        description="A known SOP Instance UID arrives with other content: refuse it and keep the newcomer in "
+        "quarantine, or store it and keep the old version in quarantine.",
+    )
+    recall_patience_s: float = Field(
+        600,
+        ge=0,
+        le=86400,
+        description="How long a C-MOVE or C-GET is kept waiting for a volume before it is answered with the expected "
+        "time; the study is then pushed when it is back.",
+    )
+    keepalive_s: float = Field(10, ge=1, le=600, description="Time between Pending answers while a recall runs.")
+
+
+class Peer(Section):
+    """A node that studies may be moved to."""
+
+    ae_title: AeTitle = Field(
+        description="AE title of the node, as it is named in a C-MOVE.", examples=["WORKSTATION1"]
+    )
+    host: Host = Field(description="Its host name or address.", examples=["192.0.2.10"])
+    port: Port = Field(104, description="Its DICOM port.")
+    recall_patience_s: float | None = Field(
+        None, ge=0, le=86400, description="As dicom.recall_patience_s, for this node.", examples=[120]
+    )
+
+
+class WebSection(Section):
+    """Pages, REST API and DICOMweb."""
+
+    host: Host = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all networks.")
+    port: Port = Field(8080, description="TCP port of the web server.")
+    threads: int = Field(8, ge=1, le=256, description="Requests that are answered at a time.")
+
+
+class OnlineSection(Section):
+    """The disk pool where studies arrive and from which they are released."""
+
+    directories: tuple[Path, ...] = Field(
+        (Path("online"),),
+        min_length=1,
+        description="Folders of the online pool, best each on its own file system.",
+    )
+    high_water_pct: Percent = Field(85, description="Above this fill level studies are released.")
+    low_water_pct: Percent = Field(75, description="Releasing stops at this fill level.")
+    reserve_bytes: int = Field(
+        10 * GIB, ge=0, description="Free space on each file system below which nothing more is accepted."
+    )
+    keep_online_s: float = Field(604800, ge=0, description="A recalled study stays on disk at least this long.")
+
+
+class PackSection(Section):
+    """The units in which studies go to volumes."""
+
+    stable_after_s: float = Field(
+        300, ge=0, description="A study without a new instance for this long is packed; later arrivals make a new pack."
+    )
+    max_bytes: int = Field(16 * GIB, ge=1024 * 1024, description="A larger study is split into several packs.")
+
+
+class LibraryEntry(Section):
+    """A robot with its drives."""
+
+    name: Name = Field(description="Name of the library in pools, pages and logs.", examples=["tape"])
+    driver: str = Field(
+        description="Driver that talks to it; simulator keeps a whole library in a folder.", examples=["simulator"]
+    )
+    path: Path = Field(description="Device or folder, as the driver wants it.", examples=["libraries/tape"])
+    options: dict[str, Any] = Field(default_factory=dict, description="Further settings of the driver.")
+
+
+class VolumePoolEntry(Section):
+    """A set of volumes with one purpose; policies copy to a pool."""
+
+    name: Name = Field(description="Name of the pool in policies.", examples=["tape-a"])
+    kind: Literal["tape", "disc"] = Field(description="What its volumes are.", examples=["tape"])
+    library: Name = Field(description="Name of the library that holds its volumes.", examples=["tape"])
+    barcodes: tuple[Pattern, ...] = Field(
+        min_length=1, description="Shell patterns of the barcodes that belong to the pool.", examples=[["A?????L8"]]
+    )
+    auto_label: bool = Field(False, description="Label blank volumes of the pool without being asked.")
+    capacity_reserve_pct: Percent = Field(
+        2, description="Part of each volume that stays unwritten, unless the next key allows less."
+    )
+    capacity_reserve_bytes: int = Field(5 * GIB, ge=0, description="The most that stays unwritten on a volume.")
+    burn_after_s: float = Field(
+        86400, ge=0, description="Discs: one that is not full is burned when its oldest pack has waited this long."
+    )
+    flush_every_bytes: int = Field(
+        32 * GIB, ge=1, description="Tapes: packs count as written after a flush; one comes after so many bytes."
+    )
+    flush_every_packs: int = Field(
+        200, ge=1, description="Tapes: a flush also comes after so many packs, and at the end of each batch."
+    )
+    catalog_every_bytes: int = Field(
+        200 * GIB, ge=1, description="Tapes: a copy of the catalog is written after so many bytes."
+    )
+    par2_redundancy_pct: int = Field(20, ge=0, le=100, description="Discs: size of the recovery data; 0 for none.")
+
+    def reserve_bytes(self, capacity_bytes: int) -> int:
+        """How much of a volume of this capacity stays unwritten."""
+        return min(self.capacity_reserve_bytes, int(capacity_bytes * self.capacity_reserve_pct / 100))
+
+
+class PolicySection(Section):
+    """The sentences that say what is kept where."""
+
+    file: str = Field(
+        "",
+        description="File with the policy that is published while the archive has none. "
+        "Empty: the one that comes with Firn.",
+    )
+    tick_every_s: float = Field(60, gt=0, le=86400, description="Time between two evaluations of the policy.")
+
+
+class EngineSection(Section):
+    """The process that owns the libraries and carries jobs out."""
+
+    reserve_recall_drives: int = Field(0, ge=0, le=64, description="Drives of each library kept free for recalls.")
+    ageing_s: float = Field(
+        3600, gt=0, le=604800, description="A waiting job gains one step of priority in this time, so none starves."
+    )
+    retry_first_s: float = Field(30, gt=0, description="Wait before a failed job is tried again; it doubles each time.")
+    retry_max_s: float = Field(86400, gt=0, description="The longest wait between two tries.")
+    stop_after_error_pct: Percent = Field(50, description="A run stops when more than this part of its jobs failed.")
+    stop_after_items: int = Field(
+        100, ge=1, description="A run does not stop for errors before so many jobs were tried."
+    )
+    max_releases_per_tick: int = Field(
+        1000, ge=1, description="Studies released in one evaluation; more waits for the next one."
+    )
+
+
+class VerifySection(Section):
+    """Reading copies again after they were proved once."""
+
+    every_days: float = Field(0, ge=0, le=36500, description="A verified copy is read again after this time; 0: never.")
+
+
+class LogSection(Section):
+    """One line an event, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is written.")
+    format: Literal["text", "json"] = Field("text", description="For people, or for a log collector.")
+
+
+class Config(Section):
+    """The whole configuration of one appliance."""
+
+    archive: ArchiveSection = ArchiveSection()
+    catalog: CatalogSection = CatalogSection()
+    dicom: DicomSection = DicomSection()
+    peers: tuple[Peer, ...] = Field((), alias="peer")
+    web: WebSection = WebSection()
+    online: OnlineSection = OnlineSection()
+    pack: PackSection = PackSection()
+    libraries: tuple[LibraryEntry, ...] = Field((), alias="library")
+    volume_pools: tuple[VolumePoolEntry, ...] = Field((), alias="volume_pool")
+    policy: PolicySection = PolicySection()
+    engine: EngineSection = EngineSection()
+    verify: VerifySection = VerifySection()
+    log: LogSection = LogSection()
+
+    def resolve(self, path: str | Path) -> Path:
+        """A path of this file as an absolute one."""
+        return self.archive.data_dir / path
+
+    @property
+    def catalog_url(self) -> str:
+        """SQLAlchemy address of the catalog."""
+        return self.catalog.url or f"sqlite:///{self.archive.data_dir / 'catalog.db'}"
+
+    @property
+    def online_directories(self) -> tuple[Path, ...]:
+        """Folders of the online pool."""
+        return tuple(self.resolve(directory) for directory in self.online.directories)
+
+    @property
+    def policy_file(self) -> Path | None:
+        """The policy to publish first, or None for the one that comes with Firn."""
+        return self.resolve(self.policy.file) if self.policy.file else None
+
+    def patience_s(self, ae_title: str) -> float:
+        """How long this peer is kept waiting for a recall."""
+        for peer in self.peers:
+            if peer.ae_title == ae_title.strip(" ") and peer.recall_patience_s is not None:
+                return peer.recall_patience_s
+        return self.dicom.recall_patience_s

@@ -1,0 +1,112 @@
+"""What a person does at the library: the mail slot, the shelf beside it, the write-protect tab, the stickers.
+
+Works on the folder alone, also from another process while the library is in use.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from drivers.base import RECORD_BYTES, Barcode, ElementKind, MediumKind
+from drivers.errors import NoSuchElement, SourceEmpty, TargetFull
+from drivers.generations import MEDIA
+from drivers.simulator import cartridge, recorder
+from drivers.simulator.spec import VolumeSpec
+from drivers.simulator.state import Place, Places, PlacesFile
+
+
+class Hands:
+    """A person standing in front of a simulated library."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._places = PlacesFile(root)
+
+    def shelf(self) -> tuple[Barcode, ...]:
+        """The volumes outside the library, by sticker."""
+        return tuple(sorted(Barcode(p.barcode) for p in self._places.read().volumes if p.kind is None))
+
+    def insert(self, barcode: Barcode) -> int:
+        """Put a volume from the shelf into a free mail slot.
+
+        Returns: the number of the mail slot. Raises: SourceEmpty (not on the shelf), TargetFull (no mail slot is free).
+        """
+        with self._places.change() as places:
+            place = _named(places, barcode)
+            if place.kind is not None:
+                raise SourceEmpty(f"{barcode} is not on the shelf but in {place.kind.value} {place.index}")
+            mail_slots = range(places.slots + 1, places.slots + places.mail_slots + 1)
+            free = next((index for index in mail_slots if places.in_storage(index) is None), None)
+            if free is None:
+                raise TargetFull("no mail slot is free; have the robot empty one, or take a volume out")
+            places.put(place, ElementKind.MAIL_SLOT, free, datetime.now(UTC))
+            return free
+
+    def remove(self, barcode: Barcode) -> None:
+        """Take a volume out of a mail slot and put it on the shelf.
+
+        Raises: SourceEmpty when it is not in a mail slot.
+        """
+        with self._places.change() as places:
+            place = _named(places, barcode)
+            if place.kind is not ElementKind.MAIL_SLOT:
+                where = "on the shelf" if place.kind is None else f"in {place.kind.value} {place.index}"
+                raise SourceEmpty(f"{barcode} is {where}, not in a mail slot; have the robot bring it there first")
+            places.put(place, None, 0, datetime.now(UTC))
+
+    def protect(self, barcode: Barcode, on: bool = True) -> None:
+        """Set the write-protect tab of a volume, or take it back. Raises: NoSuchElement."""
+        tab = self._root / "volumes" / _named(self._places.read(), barcode).volume / cartridge.PROTECTED
+        if on:
+            tab.touch()
+        else:
+            tab.unlink(missing_ok=True)
+
+    def relabel(self, barcode: Barcode, sticker: Barcode) -> None:
+        """Put another sticker on a volume (an empty one cannot be read). What is on the medium stays as it was."""
+        with self._places.change() as places:
+            _named(places, barcode).barcode = sticker
+
+    def swap(self, drive: int, barcode: Barcode) -> None:
+        """Exchange the volume in a drive for one from elsewhere, behind the back of whoever uses the drive.
+
+        Raises: NoSuchElement, SourceEmpty (the drive is empty).
+        """
+        with self._places.change() as places:
+            inside = places.in_drive(drive)
+            if inside is None:
+                raise SourceEmpty(f"drive {drive} is empty; there is nothing to exchange")
+            other = _named(places, barcode)
+            now = datetime.now(UTC)
+            places.put(inside, other.kind, other.index, now)
+            places.put(other, ElementKind.DRIVE, drive, now)
+
+    def damage(self, barcode: Barcode, offset_bytes: int) -> None:
+        """Change one bit of what is recorded, for good. Raises: NoSuchElement, ValueError (nothing recorded there)."""
+        place = _named(self._places.read(), barcode)
+        cartridge.damage(self._root / "volumes" / place.volume, offset_bytes)
+
+    def buy(self, volume: VolumeSpec) -> None:
+        """Put a new blank volume on the shelf. Raises: TargetFull when there already is one of that name."""
+        with self._places.change() as places:
+            if any(volume.barcode in (place.barcode, place.volume) for place in places.volumes):
+                raise TargetFull(f"there already is a volume {volume.barcode}")
+            make_volume(self._root, volume)
+            place = Place(volume=volume.barcode, barcode=volume.barcode)
+            places.volumes.append(place)
+            places.put(place, None, 0, datetime.now(UTC))
+
+
+def make_volume(root: Path, volume: VolumeSpec) -> None:
+    """Make the folder of a blank volume."""
+    folder = root / "volumes" / volume.barcode
+    if MEDIA[volume.medium].kind is MediumKind.TAPE:
+        cartridge.create(folder, volume.medium, volume.size_bytes, 2 * RECORD_BYTES)
+    else:
+        recorder.create(folder, volume.medium, volume.size_bytes)
+
+
+def _named(places: Places, barcode: str) -> Place:
+    place = places.named(barcode)
+    if place is None:
+        raise NoSuchElement(f"there is no volume {barcode}, neither in this library nor on its shelf")
+    return place

@@ -75,14 +75,13 @@ def running_server() -> Iterator[Server]:
     prefix = _as_server_user(folder)
     data = folder / "data"
     try:
-        initdb = [bin_folder / "initdb", "-D", data, "-U", "firn", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]
-        made = subprocess.run(
-            [*prefix, *initdb], check=False, cwd="/", capture_output=True, text=True, timeout=_START_LIMIT_S
-        )
+        options = ["-U", "firn", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]
+        initdb = [*prefix, str(bin_folder / "initdb"), "-D", str(data), *options]
+        made = subprocess.run(initdb, check=False, cwd="/", capture_output=True, text=True, timeout=_START_LIMIT_S)
         if made.returncode != 0:
             raise PostgresFailed(f"initdb ended with {made.returncode}: {made.stderr}")
-        options = {"listen_addresses": "", "unix_socket_directories": str(folder), **_UNSAFE_BUT_FAST}
-        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        settings = {"listen_addresses": "", "unix_socket_directories": str(folder), **_UNSAFE_BUT_FAST}
+        arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [*prefix, bin_folder / "postgres", "-D", data, *arguments], cwd="/", stdout=log, stderr=log
@@ -91,8 +90,8 @@ def running_server() -> Iterator[Server]:
             _wait_ready(folder, process)
             yield Server(folder)
         finally:
-            stop = [bin_folder / "pg_ctl", "stop", "-D", data, "-m", "immediate", "-w"]
-            subprocess.run([*prefix, *stop], check=False, cwd="/", capture_output=True, timeout=_START_LIMIT_S)
+            stop = [*prefix, str(bin_folder / "pg_ctl"), "stop", "-D", str(data), "-m", "immediate", "-w"]
+            subprocess.run(stop, check=False, cwd="/", capture_output=True, timeout=_START_LIMIT_S)
             process.wait(_START_LIMIT_S)
     finally:
         shutil.rmtree(folder)

@@ -6,7 +6,6 @@ Source: PS3.10 section 7.1, PS3.5 section 7, PS3.3 C.7.
 """
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -25,13 +24,13 @@ from hsm.elements import (
     read_element_header,
 )
 from hsm.facts import Header, SeriesUid, SopInstanceUid, StudyUid
+from hsm.format.text import is_uid
 from hsm.values import date_of, int_of, json_of, tag_key, text_of, texts_of, time_of
 
 MAX_VALUE_BYTES = 64 * 1024  # of one header element; longer ones are not kept
 MAX_META_BYTES = 1 << 20  # of the file meta
 _PREAMBLE_BYTES = 128
 _META = Encoding(implicit=False, little=True)
-_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 # Further keys that a query may ask for, by the level they describe. Kept as DICOM JSON.
 PATIENT_KEYS = frozenset({
@@ -85,14 +84,6 @@ class ParsedHeader:
     dataset_offset: int
 
 
-def valid_uid(uid: str) -> bool:
-    """Whether a UID is at most 64 digits and points without empty components; leading zeros are tolerated.
-
-    Source: PS3.5 section 9.1; leading zeros are common enough that refusing them would lose studies.
-    """
-    return len(uid) <= 64 and _UID.fullmatch(uid) is not None
-
-
 def read_header(stream: BinaryIO) -> ParsedHeader:
     """Read a whole Part 10 file from its beginning.
 
@@ -126,7 +117,7 @@ def read_file_meta(stream: BinaryIO) -> FileMeta:
     except Malformed as error:
         raise HeaderInvalid(f"the file meta is broken: {error}") from None
     transfer_syntax_uid = values.get(0x00020010, "")
-    if not valid_uid(transfer_syntax_uid):
+    if not is_uid(transfer_syntax_uid):
         raise HeaderInvalid("the file meta names no valid transfer syntax")
     return FileMeta(transfer_syntax_uid, values.get(0x00020002, ""), values.get(0x00020003, ""), offset)
 
@@ -180,7 +171,7 @@ def _header(found: Mapping[int, Element], transfer_syntax_uid: str) -> Header:
         uid = text(tag)
         if not uid:
             raise HeaderInvalid(f"no {name}")
-        if not valid_uid(uid):
+        if not is_uid(uid):
             raise HeaderInvalid(f"{name} is not a UID: {uid[:80]!r}")
         return uid
 

@@ -86,7 +86,7 @@ def int_of(text: str) -> int | None:
 
     Source: PS3.5 section 6.2.
     """
-    text = text.split("\\")[0].strip()
+    text = text.split("\\", maxsplit=1)[0].strip()
     if not re.fullmatch(r"[+-]?\d{1,12}", text):
         return None
     number = int(text)

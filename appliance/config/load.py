@@ -17,7 +17,7 @@ from appliance.config.sources import Sources, read
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """The configuration of this file with the FIRN_ variables of this environment over it.
 
-    Without a path: the file that FIRN_CONFIG names, else /etc/firn/firn.toml where it exists, else the defaults.
+    Without a path: the file that FIRN_CONFIG names, else the defaults. Where else to look, the command line decides.
 
     Raises: ConfigInvalid with every fault.
     """

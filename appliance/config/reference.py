@@ -22,9 +22,10 @@ _EXAMPLE_HEAD = """\
 _PAGE_HEAD = """\
 # Configuration
 
-Firn reads one TOML file: the one named with `--config`, else the one in the environment variable `FIRN_CONFIG`, else
-`/etc/firn/firn.toml` where it exists, else the defaults below. `firn config check` reads it without starting anything
-and names every fault at once: the file and line, the key, what is wrong and what to do. Unknown keys are refused.
+Firn reads one TOML file: the one named with `--config` or in the environment variable `FIRN_CONFIG`, else the first
+that exists of `firn.toml`, `var/firn.toml` and `/etc/firn/firn.toml`. `firn config check` reads it without starting
+anything and names every fault at once: the file and line, the key, what is wrong and what to do. Unknown keys are
+refused. `firn config show` prints what is in force.
 
 A file with every key, its default and its meaning is `appliance/config/example.toml` (`firn config example` prints it).
 

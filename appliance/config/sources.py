@@ -17,7 +17,6 @@ from appliance.config.keys import Table, find, nearest, tables
 
 PREFIX = "FIRN_"
 FILE_VARIABLE = "FIRN_CONFIG"  # names the file itself
-DEFAULT_FILE = Path("/etc/firn/firn.toml")
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -47,8 +46,6 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Sources:
     """Collect everything that was set. Never raises; what cannot be read becomes a fault."""
     if path is None and environ.get(FILE_VARIABLE):
         path = Path(environ[FILE_VARIABLE])
-    if path is None and DEFAULT_FILE.exists():
-        path = DEFAULT_FILE
     sources = Sources(path)
     if path is not None:
         _read_file(path, sources)

@@ -75,13 +75,7 @@ def test_the_file_is_found_through_the_environment(written: Written, tmp_path: P
     assert "No such file" in fault.wrong
 
 
-def test_the_system_file_is_read_where_it_exists(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appliance.config.sources.DEFAULT_FILE", written("[web]\nport = 82\n"))
-    assert load(None, {}).web.port == 82
-
-
-def test_without_any_file_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appliance.config.sources.DEFAULT_FILE", tmp_path / "none.toml")
+def test_without_any_file_the_defaults_hold() -> None:
     assert load(None, {}) == Config()
     assert only(check(None, {"FIRN_WEB__PORT": "0"})).where == "FIRN_WEB__PORT"
 

@@ -1,0 +1,117 @@
+"""The front door: what PACS, web and command line ask of the archive goes through here."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from drivers.clock import Clock
+from hsm.catalog import Catalog
+from hsm.catalog.intake import OnConflict
+from hsm.catalog.records import RecallStatus
+from hsm.facts import StoredInstance
+from hsm.pool import OnlinePool, PoolFileMissing
+from hsm.receive import Announced, Arriving, Receipt
+from hsm.states import OnlineState
+
+
+class NotOnline(Exception):
+    """The bytes of an instance are not on disk: ask for a recall first."""
+
+
+@dataclass(frozen=True)
+class ArchiveSettings:
+    """What an installation decides about receiving."""
+
+    on_conflict: OnConflict = "refuse"  # or "replace": the newcomer wins, the former content goes to quarantine
+    recall_poll_s: float = 1.0  # how often a waiting recall is looked at
+
+
+class Archive:
+    """Receives, hands out and brings back instances. Safe to share between threads; every process opens its own."""
+
+    def __init__(
+        self, catalog: Catalog, pool: OnlinePool, clock: Clock, settings: ArchiveSettings | None = None
+    ) -> None:
+        self.catalog = catalog
+        self.pool = pool
+        self.clock = clock
+        self.settings = settings or ArchiveSettings()
+
+    def arriving(self, source_aet: str, size_hint: int = 0) -> Arriving:
+        """Begin to receive one object; see hsm/receive. `size_hint` bytes must fit above the pool's reserve.
+
+        Raises: PoolFull, PoolMissing.
+        """
+        incoming = self.pool.incoming(size_hint)
+        return Arriving(self.catalog, self.pool, self.clock, self.settings.on_conflict, incoming, source_aet)
+
+    def receive_file(
+        self, stream: BinaryIO, source_aet: str, announced: Announced | None = None, keep_refused: bool = False
+    ) -> Receipt:
+        """Receive a whole Part 10 file from a stream; its bytes are kept exactly.
+
+        Raises: HeaderInvalid when it does not begin like a Part 10 file; PoolFull, PoolMissing, CatalogUnavailable.
+        """
+        with self.arriving(source_aet) as arriving:
+            arriving.copy_file(stream, announced)
+            return arriving.accept(keep_refused)
+
+    def open(self, instance: StoredInstance) -> BinaryIO:
+        """The stored file of an instance, file meta included; the data set begins at `instance.dataset_offset`.
+
+        Raises: NotOnline, PoolMissing, PoolFileMissing.
+        """
+        if instance.online_state is OnlineState.ONLINE and instance.file is not None:
+            try:
+                return self.pool.open(instance.file)
+            except PoolFileMissing:
+                again = self.catalog.intake.find(instance.sop_instance_uid)
+                # released, or brought back under another name, since the caller looked
+                if (
+                    again is not None
+                    and again.online_state is OnlineState.ONLINE
+                    and again.file not in (None, instance.file)
+                ):
+                    return self.open(again)
+                if again is not None and again.online_state is OnlineState.ONLINE:
+                    raise
+        raise NotOnline(f"instance {instance.sop_instance_uid} is not on disk: recall its study first")
+
+    def touch(self, study_uid: str) -> None:
+        """Note that somebody retrieved from a study; policies look at it."""
+        self.catalog.studies.touch(study_uid, self.clock.now())
+
+    def request_recall(
+        self, study_uid: str, series_uids: Sequence[str] = (), sop_uids: Sequence[str] = (), *, requested_by: str
+    ) -> int:
+        """Ask for a study, some series or some instances to be brought back; equal wishes share the work.
+
+        Returns: the number of the request.
+        Raises: NotRecallable, NotCatalogued, CatalogUnavailable.
+        """
+        return self.catalog.recalls.request(
+            study_uid, series_uids, sop_uids, requested_by=requested_by, now=self.clock.now()
+        )
+
+    def recall_state(self, request_id: int) -> RecallStatus:
+        """How far a request is. Raises: NotCatalogued."""
+        return self.catalog.recalls.state(request_id)
+
+    def wait_recall(
+        self, request_id: int, timeout_s: float, given_up: Callable[[], bool] = lambda: False
+    ) -> RecallStatus:
+        """Wait until a request is done, has failed, `given_up` says so, or the time has passed.
+
+        Returns: the last state; look at `done` and `failed`.
+        Raises: NotCatalogued.
+        """
+        wake = threading.Event()
+        waited_s = 0.0
+        while True:
+            status = self.recall_state(request_id)
+            if status.done or status.failed or waited_s >= timeout_s or given_up():
+                return status
+            pause_s = min(self.settings.recall_poll_s, timeout_s - waited_s)
+            wake.wait(pause_s)
+            waited_s += pause_s

@@ -21,7 +21,7 @@ test: ## install what is missing and run the tests, with branch coverage of hsm 
 lint: ## style, formatting and types
 	@.ci/bootstrap.sh test
 	@.venv/bin/ruff check --quiet .
-	@.venv/bin/ruff format --quiet --check . || { .venv/bin/ruff format --diff . ; exit 1; }
+	@.venv/bin/ruff format --quiet --check . || .venv/bin/ruff format --check .
 	@.venv/bin/mypy --no-error-summary
 	@echo "firn: style and types are clean"
 

@@ -67,15 +67,10 @@ class Archive:
                 return self.pool.open(instance.file)
             except PoolFileMissing:
                 again = self.catalog.intake.find(instance.sop_instance_uid)
-                # released, or brought back under another name, since the caller looked
-                if (
-                    again is not None
-                    and again.online_state is OnlineState.ONLINE
-                    and again.file not in (None, instance.file)
-                ):
-                    return self.open(again)
                 if again is not None and again.online_state is OnlineState.ONLINE:
-                    raise
+                    if again.file == instance.file:
+                        raise
+                    return self.open(again)  # brought back under another name since the caller looked
         raise NotOnline(f"instance {instance.sop_instance_uid} is not on disk: recall its study first")
 
     def touch(self, study_uid: str) -> None:

@@ -197,39 +197,34 @@ class Arriving:
             raise
 
     def _settle(self, arrival: Arrival, outcome: Outcome, keep_refused: bool) -> Receipt:
-        header, existing = arrival.header, outcome.existing
+        header, existing, uid = arrival.header, outcome.existing, arrival.header.sop_instance_uid
         match outcome.kind:
             case OutcomeKind.ACCEPTED:
                 return Receipt(ReceiptKind.STORED, header)
             case OutcomeKind.ALREADY_STORED:
-                self._tidy(lambda: self._pool.discard(arrival.file), arrival.file)
+                self._tidy(arrival.file, lambda: self._pool.discard(arrival.file))
                 return Receipt(ReceiptKind.DUPLICATE, header, existing)
             case OutcomeKind.REPLACED:
-                old = existing.file if existing is not None else None
-                if old is not None:
-                    self._tidy(
-                        lambda: self._set_aside(old, header.sop_instance_uid, "replaced by a newer content", existing),
-                        old,
-                    )
+                if existing is not None and existing.file is not None:
+                    old, size_bytes = existing.file, existing.size_bytes
+                    self._tidy(old, lambda: self._set_aside(old, uid, "replaced by a newer content", size_bytes))
                 return Receipt(ReceiptKind.REPLACED, header, existing)
-            case _:
+            case OutcomeKind.CONFLICT:
                 if keep_refused:
-                    self._tidy(
-                        lambda: self._set_aside(arrival.file, header.sop_instance_uid, outcome.why), arrival.file
-                    )
+                    size_bytes = arrival.size_bytes
+                    self._tidy(arrival.file, lambda: self._set_aside(arrival.file, uid, outcome.why, size_bytes))
                 else:
-                    self._tidy(lambda: self._pool.discard(arrival.file), arrival.file)
+                    self._tidy(arrival.file, lambda: self._pool.discard(arrival.file))
                 return Receipt(ReceiptKind.CONFLICT, header, existing, outcome.why)
 
-    def _tidy(self, step: Callable[[], None], file: PoolFile) -> None:
-        """What follows a commit must not turn its outcome into an error: a file left over is found by the next sweep."""
+    def _tidy(self, file: PoolFile, step: Callable[[], None]) -> None:
+        """Do what follows a commit; it cannot turn its outcome into an error: the next sweep names a file left over."""
         try:
             step()
         except (OSError, PoolError, CatalogUnavailable) as error:
             _log.warning("arrival_left_over", path=file.path, error=str(error))
 
-    def _set_aside(self, file: PoolFile, uid: str, why: str, was: StoredInstance | None = None) -> None:
-        size_bytes = self._size_bytes if was is None else was.size_bytes
+    def _set_aside(self, file: PoolFile, uid: str, why: str, size_bytes: int) -> None:
         path = self._pool.quarantine(file, uid)
         self._note(str(path), why, uid, size_bytes)
 

@@ -78,7 +78,7 @@ class Changer(Protocol):
     def name(self) -> str: ...
 
     def inventory(self) -> Inventory:
-        """Ask what is where. Never answered from memory."""
+        """Ask what is where. Never answered from memory. Raises: ChangerError."""
         ...
 
     def load(self, slot: int, drive: int) -> None:
@@ -129,6 +129,11 @@ class TapeDrive(Protocol):
     @property
     def serial(self) -> str: ...
 
+    @property
+    def model(self) -> str:
+        """What it can use, in the words of drivers/generations: "LTO-8", "BD"."""
+        ...
+
     def status(self) -> DriveStatus:
         """Ask the drive. Works on an empty drive."""
         ...
@@ -138,22 +143,29 @@ class TapeDrive(Protocol):
         ...
 
     def rewind(self) -> None:
-        """Go to block 0."""
+        """Go to block 0. The only way to a known position after a volume was loaded."""
         ...
 
     def tell(self) -> Address:
-        """The logical block number of the next record or mark. Asked, never assumed."""
+        """The logical block number of the next record or mark. Asked, never assumed.
+
+        Raises: UnitAttention while the position is unknown: after a load, until the first rewind.
+        """
         ...
 
     def seek(self, address: Address) -> None:
-        """Go to a logical block. Raises: EndOfData when nothing was written there."""
+        """Go to a logical block; the one behind the last is allowed, for appending.
+
+        Raises: EndOfData when nothing was written there (the position is then the end of data), UnitAttention.
+        """
         ...
 
     def append(self, stream: BinaryIO) -> Address:
         """Write one tape file at the present position and say where it begins.
 
         The stream is read once, to its end, in records of RECORD_BYTES; the last record may be shorter. An immediate
-        filemark follows. Whatever lay behind this position is gone.
+        filemark follows. Whatever lay behind this position is gone. EndOfMedium comes once when the end is near; what a
+        later append to the same mount writes may then use the reserve, until EndOfMedium comes again for good.
 
         Returns: the address of the first record.
         Raises: EndOfMedium (what was flushed stays valid), WriteProtected, DeviceError, MediumError, UnitAttention.
@@ -178,7 +190,10 @@ class TapeDrive(Protocol):
         ...
 
     def unload(self) -> None:
-        """Rewind and release the medium so that a robot or a hand may take it."""
+        """Rewind and release the medium so that a robot or a hand may take it. Nothing to do when it was released.
+
+        Raises: DriveEmpty, DeviceError (also for an earlier write that was never flushed).
+        """
         ...
 
 
@@ -210,8 +225,13 @@ class Recorder(Protocol):
     @property
     def serial(self) -> str: ...
 
+    @property
+    def model(self) -> str:
+        """What it can use, in the words of drivers/generations: "LTO-8", "BD"."""
+        ...
+
     def wait_ready(self, limit_s: float) -> None:
-        """Wait until the disc was spun up and recognised. Raises: DriveEmpty, DriveNotReady."""
+        """Wait until the disc was spun up and recognised. Raises: DriveEmpty, DriveNotReady, MediumUnsupported."""
         ...
 
     def status(self) -> DiscStatus:
@@ -220,6 +240,8 @@ class Recorder(Protocol):
 
     def burn(self, image: Path) -> None:
         """Write a whole ISO 9660 image and close the disc. Returns when it is on the medium.
+
+        A burn that fails or is interrupted leaves a disc that is UNREADABLE and of no further use.
 
         Raises: MediumNotBlank, EndOfMedium (image larger than the disc; nothing written), DeviceError, MediumError.
         """
@@ -233,5 +255,5 @@ class Recorder(Protocol):
         ...
 
     def unload(self) -> None:
-        """Release the disc so that a robot or a hand may take it."""
+        """Release the disc so that a robot or a hand may take it. Nothing to do when it was released."""
         ...

@@ -4,6 +4,7 @@ Every class answers two questions for its caller: is it worth trying again (`ret
 (`blame`). The mover reads both and nothing else; it never looks at messages.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 
@@ -135,3 +136,36 @@ class CommandFailed(DriverError):
 
     retry = Retry.LATER
     blame = Blame.UNKNOWN
+
+    def __init__(
+        self, message: str, argv: Sequence[str] = (), status: int | None = None, stdout: str = "", stderr: str = ""
+    ) -> None:
+        """Keep what was started and what it said; `status` is None when it did not end by itself."""
+        super().__init__(message)
+        self.argv = tuple(argv)
+        self.status = status
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+class CommandMissing(CommandFailed):
+    """A tool is not installed."""
+
+    retry = Retry.NEVER
+    blame = Blame.CALLER
+
+
+class CommandTimedOut(CommandFailed):
+    """A tool did not end within its time limit and was killed."""
+
+
+class ImageDamaged(DriverError):
+    """A disc image does not hold what its own checksums say, or holds no checksums."""
+
+    blame = Blame.VOLUME
+
+
+class RecoveryImpossible(DriverError):
+    """More is damaged or missing than the recovery data can bring back."""
+
+    blame = Blame.VOLUME

@@ -13,6 +13,8 @@ from drivers.simulator import cartridge, recorder
 from drivers.simulator.spec import VolumeSpec
 from drivers.simulator.state import Place, Places, PlacesFile
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # hands take no device time: what they put into a drive is ready at once
+
 
 class Hands:
     """A person standing in front of a simulated library."""
@@ -38,7 +40,7 @@ class Hands:
             free = next((index for index in mail_slots if places.in_storage(index) is None), None)
             if free is None:
                 raise TargetFull("no mail slot is free; have the robot empty one, or take a volume out")
-            places.put(place, ElementKind.MAIL_SLOT, free, datetime.now(UTC))
+            places.put(place, ElementKind.MAIL_SLOT, free, _LONG_AGO)
             return free
 
     def remove(self, barcode: Barcode) -> None:
@@ -51,7 +53,7 @@ class Hands:
             if place.kind is not ElementKind.MAIL_SLOT:
                 where = "on the shelf" if place.kind is None else f"in {place.kind.value} {place.index}"
                 raise SourceEmpty(f"{barcode} is {where}, not in a mail slot; have the robot bring it there first")
-            places.put(place, None, 0, datetime.now(UTC))
+            places.put(place, None, 0, _LONG_AGO)
 
     def protect(self, barcode: Barcode, on: bool = True) -> None:
         """Set the write-protect tab of a volume, or take it back. Raises: NoSuchElement."""
@@ -76,9 +78,8 @@ class Hands:
             if inside is None:
                 raise SourceEmpty(f"drive {drive} is empty; there is nothing to exchange")
             other = _named(places, barcode)
-            now = datetime.now(UTC)
-            places.put(inside, other.kind, other.index, now)
-            places.put(other, ElementKind.DRIVE, drive, now)
+            places.put(inside, other.kind, other.index, _LONG_AGO)
+            places.put(other, ElementKind.DRIVE, drive, _LONG_AGO)
 
     def damage(self, barcode: Barcode, offset_bytes: int) -> None:
         """Change one bit of what is recorded, for good. Raises: NoSuchElement, ValueError (nothing recorded there)."""
@@ -93,7 +94,7 @@ class Hands:
             make_volume(self._root, volume)
             place = Place(volume=volume.barcode, barcode=volume.barcode)
             places.volumes.append(place)
-            places.put(place, None, 0, datetime.now(UTC))
+            places.put(place, None, 0, _LONG_AGO)
 
 
 def make_volume(root: Path, volume: VolumeSpec) -> None:

@@ -46,6 +46,10 @@ class SimulatedRecorder:
     def serial(self) -> str:
         return self._bay.spec.serial
 
+    @property
+    def model(self) -> str:
+        return self._model.name
+
     def wait_ready(self, limit_s: float) -> None:
         place = self._bay.held(self._look())
         self._bay.wait(place, limit_s)

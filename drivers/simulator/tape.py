@@ -51,6 +51,10 @@ class SimulatedTapeDrive:
     def serial(self) -> str:
         return self._bay.spec.serial
 
+    @property
+    def model(self) -> str:
+        return self._model.name
+
     def status(self) -> DriveStatus:
         place = self._look()
         if self._bay.faults.fire(Action.CLEANING, self._bay.scope(place)):
@@ -112,19 +116,20 @@ class SimulatedTapeDrive:
         if self._protected(cartridge):
             raise WriteProtected(f"{self.name}: {place.barcode} is write-protected; use another volume")
         first = block = self._position()
-        if cartridge.offset_of(first) < cartridge.warning_bytes:
+        first_bytes = cartridge.offset_of(first)
+        if first_bytes < cartridge.warning_bytes:
             self._past_warning = False
         self._moving()
-        unflushed_bytes = 0
+        written_bytes = 0
         started = self._clock.now()
         try:
             while record := read_record(stream, RECORD_BYTES):
                 self._strike_record("write", place, cartridge, block)
-                self._check_room(cartridge, place, len(record))
+                self._check_room(cartridge, place, first_bytes + written_bytes, len(record))
                 self._unflushed = True
                 cartridge.write_record(block, record)
                 block += 1
-                unflushed_bytes += len(record)
+                written_bytes += len(record)
             cartridge.write_mark(block)
             self._unflushed = True
             block += 1
@@ -132,8 +137,8 @@ class SimulatedTapeDrive:
             if self._bay.memory.position is None:  # unless a fault put the head somewhere
                 self._go(block)
             spent_s = (self._clock.now() - started).total_seconds()
-            self._clock.sleep(transfer_s(self._model.rate_bytes_s, unflushed_bytes) - spent_s)
-            cartridge.count(bytes_written=unflushed_bytes)
+            self._clock.sleep(transfer_s(self._model.rate_bytes_s, written_bytes) - spent_s)
+            cartridge.count(bytes_written=written_bytes)
         return Address(first)
 
     def flush(self) -> None:
@@ -261,13 +266,13 @@ class SimulatedTapeDrive:
         self._cartridge, self._deferred = None, None
         self._unflushed = self._past_warning = self._adrift = False
 
-    def _check_room(self, cartridge: Cartridge, place: Place, size_bytes: int) -> None:
+    def _check_room(self, cartridge: Cartridge, place: Place, used_bytes: int, size_bytes: int) -> None:
         # The write that crosses early warning succeeds, the next is refused once; then the reserve is for a trailer.
-        full = cartridge.used_bytes + size_bytes > cartridge.capacity_bytes
-        if full or (cartridge.used_bytes >= cartridge.warning_bytes and not self._past_warning):
+        full = used_bytes + size_bytes > cartridge.capacity_bytes
+        if full or (used_bytes >= cartridge.warning_bytes and not self._past_warning):
             self._past_warning = True
             raise EndOfMedium(
-                f"{self.name}: {place.barcode} is full after {cartridge.used_bytes} bytes; go on with another volume"
+                f"{self.name}: {place.barcode} is full after {used_bytes} bytes; go on with another volume"
             )
 
     def _strike_record(self, operation: str, place: Place, cartridge: Cartridge, block: int) -> None:
@@ -301,7 +306,7 @@ class SimulatedTapeDrive:
         cartridge.cut(block)
         self._go(cartridge.blocks)
         raise DeviceError(
-            f"{self.name}: an earlier write to {cartridge.volume} had failed; do not trust anything since the last flush"
+            f"{self.name}: an earlier write to {cartridge.volume} had failed; trust nothing since the last flush"
         )
 
     def _lose_power(self, cartridge: Cartridge, place: Place) -> None:

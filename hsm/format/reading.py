@@ -81,7 +81,8 @@ def _small_member(cursor: RecordCursor, path: str, limit_bytes: int) -> bytes:
     return content
 
 
-def _prefix(cursor: RecordCursor, expected_digest: str | None) -> PackPrefix:
+def prefix_from(cursor: RecordCursor, expected_digest: str | None = None) -> PackPrefix:
+    """As `read_prefix`; leaves the cursor behind what it has read, ready to go on with the next member."""
     header = _header(cursor)
     if expected_digest is not None and header.pack_digest != expected_digest:
         where = f"number {header.sequence} on {header.barcode}"
@@ -121,7 +122,7 @@ def read_prefix(records: Iterable[bytes], expected_digest: str | None = None) ->
 
     Raises: WrongPack, PackDamaged, FormatTooNew.
     """
-    return _prefix(RecordCursor(records), expected_digest)
+    return prefix_from(RecordCursor(records), expected_digest)
 
 
 def _is_right(cursor: RecordCursor, entry: Entry) -> bool:
@@ -143,7 +144,7 @@ def verify_stream(
     Raises: WrongPack, PackDamaged naming all bad members, FormatTooNew.
     """
     cursor = RecordCursor(records, hashed=True)
-    prefix = _prefix(cursor, expected_digest)
+    prefix = prefix_from(cursor, expected_digest)
     bad: list[str] = []
     for entry in prefix.frame.entries:
         if entry.end_offset <= cursor.offset_bytes:

@@ -1,0 +1,1 @@
+"""What is put on the media for those who have no Firn."""

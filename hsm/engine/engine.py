@@ -1,0 +1,286 @@
+"""The one process that owns the libraries: plans the next mounts, hands them to drives, starts again after a crash."""
+
+import os
+import socket
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+
+import structlog
+
+from drivers.clock import Clock
+from drivers.errors import DriverError
+from hsm.catalog import Catalog
+from hsm.catalog.errors import ReleaseRefused
+from hsm.engine import demand
+from hsm.engine.health import is_usable
+from hsm.engine.runner import Runner
+from hsm.engine.settings import EngineSettings
+from hsm.facts import JobRecord, VolumePool
+from hsm.library import Library
+from hsm.mover.context import MoverContext
+from hsm.mover.release import finish_releases, release
+from hsm.policy import Plan
+from hsm.pool import OnlinePool, PoolError
+from hsm.scheduler import Assignment, BusyDrive, IdleDrive, MediaTiming, Schedule, Settings, assign
+from hsm.states import ACTIVE_JOBS, JobKind, JobState
+from hsm.ticking import tick
+
+LEASE = "engine"
+
+log = structlog.get_logger()
+
+
+class EngineBusy(Exception):
+    """Another process runs the engine on this catalog."""
+
+
+class Engine:
+    """Runs jobs until none can be run; every public method may be called from one thread at a time."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        pool: OnlinePool,
+        libraries: Mapping[str, Library],
+        volume_pools: Mapping[str, VolumePool],
+        settings: EngineSettings,
+        clock: Clock,
+    ) -> None:
+        self.catalog = catalog
+        self.settings = settings
+        self.clock = clock
+        self.holder = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
+        self._pool = pool
+        self._libraries = libraries
+        self._volume_pools = volume_pools
+        self._context = MoverContext(
+            catalog=catalog,
+            pool=pool,
+            volume_pools=volume_pools,
+            staging=settings.staging,
+            clock=clock,
+            keep_online_s=settings.keep_online_s,
+            stable_after_s=settings.tick.stable_after_s,
+            par2_redundancy_pct=settings.par2_redundancy_pct,
+        )
+        self._runner = Runner(self._context, libraries, settings)
+        self._running: dict[Future[None], tuple[Assignment, datetime]] = {}
+        drives = sum(len(library.drive_indices()) for library in libraries.values())
+        self._threads = ThreadPoolExecutor(max_workers=max(1, drives), thread_name_prefix="drive")
+
+    # -- ownership and start -------------------------------------------------------------------------------------
+
+    def take_over(self) -> None:
+        """Become the one engine of this catalog and repair what an interruption left.
+
+        Raises: EngineBusy.
+        """
+        if not self.renew_lease():
+            holder = self.catalog.leases.holder(LEASE, self.clock.now())
+            raise EngineBusy(
+                f"the engine runs as {holder}: stop it, or let it do the work (commands only queue jobs then)"
+            )
+        self.recover()
+
+    def renew_lease(self) -> bool:
+        """Keep the ownership. False when somebody else has it."""
+        return self.catalog.leases.take(LEASE, self.holder, self.clock.now(), self.settings.lease_ttl_s)
+
+    def recover(self) -> None:
+        """After a start: un-write, requeue, finish releases, empty the drives. May be repeated."""
+        now = self.clock.now()
+        unwritten = self.catalog.copies.unwrite(None, now)
+        requeued = self.catalog.jobs.interrupted(now)
+        finished = finish_releases(self._context)
+        for library in self._libraries.values():
+            try:
+                library.clean_up()
+            except DriverError as error:
+                self._library_failed(library, error)
+        self._answer_operator()
+        log.info("engine_recovered", unwritten=len(unwritten), requeued=len(requeued), releases_finished=finished)
+
+    def _library_failed(self, library: Library, error: DriverError) -> None:
+        self.catalog.events.record("error", "library_failed", library.name, {"reason": str(error)}, self.clock.now())
+        log.error("library_failed", library=library.name, reason=str(error))
+
+    def close(self) -> None:
+        """Wait for what runs, give the ownership back."""
+        self._threads.shutdown(wait=True)
+        self._reap()
+        self.catalog.leases.drop(LEASE, self.holder)
+
+    # -- what the clock calls ------------------------------------------------------------------------------------
+
+    def tick(self) -> Plan:
+        """Evaluate the policy now and submit its jobs.
+
+        Raises: NoPolicy, PolicyInvalid.
+        """
+        self._runner.breaker.reset()
+        return tick(self.catalog, self._pool, self._volume_pools, self.settings.tick, self.clock.now())
+
+    def take_inventory(self) -> None:
+        """Ask all robots what is where; jobs that waited for a volume go on when it is there."""
+        for library in self._libraries.values():
+            try:
+                library.take_inventory()
+            except DriverError as error:
+                self._library_failed(library, error)
+        self._answer_operator()
+
+    def _answer_operator(self) -> None:
+        waiting = {job.barcode for job in self.catalog.jobs.list(states=(JobState.WAITING_OPERATOR,), limit=1000)}
+        here = {element.barcode for element in self.catalog.volumes.elements() if element.full}
+        for barcode in sorted(b for b in waiting & here if b is not None):
+            self.catalog.jobs.operator_answered(barcode, self.clock.now())
+
+    # -- the work ------------------------------------------------------------------------------------------------
+
+    def step(self) -> bool:
+        """One round: releases at once, then as many mounts as there are idle drives. Returns: whether anything began."""
+        self._reap()
+        now = self.clock.now()
+        queue = [job for job in self.catalog.jobs.queue(now) if not self._runner.breaker.stopped(job.kind)]
+        released = self._release([job for job in queue if job.kind is JobKind.RELEASE])
+        schedule = self._schedule([job for job in queue if job.kind is not JobKind.RELEASE], now)
+        by_id = {job.id: job for job in queue}
+        for assignment in schedule.assignments:
+            self._start(assignment, [by_id[work.job_id] for work in assignment.works], now)
+        return released or bool(schedule.assignments)
+
+    def _release(self, jobs: list[JobRecord]) -> bool:
+        for job in jobs:
+            report = self._runner.report()
+            if not report.started(job):
+                continue
+            try:
+                freed_bytes = release(self._context, job)
+            except ReleaseRefused as refused:
+                # Not an error: the world changed since the plan. The next tick plans it again if it is still wanted.
+                report.finished(job, f"not released: {refused.reason}")
+            except (PoolError, OSError) as error:
+                report.failed(job, error)
+            else:
+                report.finished(job, f"{freed_bytes} bytes left the disk")
+        return bool(jobs)
+
+    def _schedule(self, queue: list[JobRecord], now: datetime) -> Schedule:
+        idle, busy = self._drives()
+        mounted = {drive.loaded: drive.serial for drive in idle if drive.loaded is not None}
+        mounted |= {drive.barcode: drive.serial for drive in busy}
+        volumes = demand.volume_facts(
+            self.catalog.volumes.list(), self._volume_pools, mounted, frozenset(drive.barcode for drive in busy)
+        )
+        schedule = assign(
+            demand.works(self.catalog, queue),
+            idle,
+            volumes,
+            self._volume_pools,
+            MediaTiming(),
+            now,
+            busy=busy,
+            settings=Settings(reserve_recall_drives=self.settings.reserve_recall_drives),
+        )
+        self.catalog.jobs.plan({job_id: eta.ready_at for job_id, eta in schedule.etas.items()})
+        for stuck in schedule.stuck:
+            if stuck.needs_operator:
+                self.catalog.jobs.want_operator(stuck.job_id, stuck.barcode, stuck.reason, now)
+            else:
+                self.catalog.jobs.progress(stuck.job_id, 0, stuck.reason)
+        return schedule
+
+    def _drives(self) -> tuple[list[IdleDrive], list[BusyDrive]]:
+        """The usable drives, by what they do now."""
+        running = {(a.drive.library, a.drive.index): (a, began) for a, began in self._running.values()}
+        idle: list[IdleDrive] = []
+        busy: list[BusyDrive] = []
+        for drive in self.catalog.drives.list():
+            if drive.library not in self._libraries:
+                continue
+            at_work = running.get((drive.library, drive.index))
+            generation = self._libraries[drive.library].drive_generation(drive.index)
+            if at_work is not None:
+                assignment, began = at_work
+                free_at = began + timedelta(seconds=assignment.duration_s)
+                serving = assignment.works[0].kind
+                busy.append(
+                    BusyDrive(
+                        drive.library,
+                        drive.index,
+                        drive.serial,
+                        drive.kind,
+                        generation,
+                        assignment.barcode,
+                        serving,
+                        free_at,
+                    )
+                )
+            elif is_usable(drive):
+                idle.append(IdleDrive(drive.library, drive.index, drive.serial, drive.kind, generation, drive.barcode))
+        return idle, busy
+
+    def _start(self, assignment: Assignment, jobs: list[JobRecord], now: datetime) -> None:
+        log.info(
+            "assignment_started",
+            volume=assignment.barcode,
+            drive=assignment.drive.serial,
+            purpose=assignment.purpose.value,
+            jobs=len(jobs),
+            reason=assignment.reason,
+        )
+        self._running[self._threads.submit(self._runner.run, assignment, jobs)] = (assignment, now)
+
+    def _reap(self) -> None:
+        """Forget what ended. Raises: what a thread could not report (the catalog is away, or a fault of ours)."""
+        for future in [future for future in self._running if future.done()]:
+            del self._running[future]
+            future.result()
+
+    def wait_for_a_drive(self, limit_s: float) -> None:
+        """Return when some running assignment ended, or after the limit (of real seconds)."""
+        if self._running:
+            wait(self._running, timeout=limit_s, return_when=FIRST_COMPLETED)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a drive is at work."""
+        return bool(self._running)
+
+    def drain(self, limit_s: float = float("inf")) -> bool:
+        """Step until nothing runs and nothing more can be run now.
+
+        Jobs that wait for an operator or for a later try are left. `limit_s` is of the engine's clock.
+
+        Returns: False when the limit came first.
+        """
+        deadline = self.clock.now() + timedelta(seconds=limit_s) if limit_s != float("inf") else None
+        while True:
+            self.renew_lease()
+            began = self.step()
+            if not began and not self.is_working:
+                return True
+            if deadline is not None and self.clock.now() >= deadline:
+                return False
+            self.wait_for_a_drive(1.0)
+
+    def settle(self, rounds: int = 20) -> bool:
+        """Tick and drain until a tick asks for nothing new: copies, their verification and their release take a tick each.
+
+        Returns: False when `rounds` were not enough.
+        """
+        for _ in range(rounds):
+            self.tick()
+            before = self.catalog.jobs.version()
+            self.drain()
+            if before == self.catalog.jobs.version() and not self._has_work():
+                return True
+        return False
+
+    def _has_work(self) -> bool:
+        return bool(self.catalog.jobs.queue(self.clock.now(), limit=1))
+
+    def active_jobs(self) -> list[JobRecord]:
+        """Everything not ended, for people who wait."""
+        return self.catalog.jobs.list(states=tuple(ACTIVE_JOBS), limit=1000)

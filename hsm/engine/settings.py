@@ -1,0 +1,26 @@
+"""What an engine is told once."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hsm.mover.outcome import RetrySettings
+from hsm.ticking import TickSettings
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Times in seconds."""
+
+    staging: Path  # disc images are prepared here
+    tick: TickSettings = field(default_factory=TickSettings)
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    tick_every_s: float = 60.0
+    inventory_every_s: float = 300.0
+    lease_ttl_s: float = 60.0
+    keep_online_s: float = 7 * 86400.0
+    reserve_recall_drives: int = 0
+    stop_after_error_pct: float = 50.0
+    stop_after_items: int = 100
+    drive_fails_after: int = 3  # errors in a row
+    par2_redundancy_pct: int = 0
+    keep_jobs_s: float = 90 * 86400.0  # ended jobs are forgotten after

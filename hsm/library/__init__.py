@@ -1,0 +1,25 @@
+"""The one owner of robots and drives: `with library.mount(barcode, drive) as session`."""
+
+from hsm.library.disc import DiscSession
+from hsm.library.errors import (
+    EndOfDataMoved,
+    ForeignVolume,
+    SessionClosed,
+    UnknownContent,
+    VolumeNotInLibrary,
+    WrongVolume,
+)
+from hsm.library.library import Library
+from hsm.library.tape import TapeSession
+
+__all__ = [
+    "DiscSession",
+    "EndOfDataMoved",
+    "ForeignVolume",
+    "Library",
+    "SessionClosed",
+    "TapeSession",
+    "UnknownContent",
+    "VolumeNotInLibrary",
+    "WrongVolume",
+]

@@ -1,0 +1,132 @@
+"""One disc in one recorder, proved to be the right one.
+
+Source: docs/FORMAT.md section 3.
+"""
+
+import io
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from drivers.base import Barcode, DiscState, Recorder
+from drivers.errors import DriverError
+from hsm.facts import VolumeRecord
+from hsm.format.disc import DiscReader
+from hsm.format.errors import FormatError
+from hsm.library.errors import ForeignVolume, UnknownContent, WrongVolume
+
+READ_BYTES = 1024 * 1024
+
+
+class RecordedBytes(io.RawIOBase):
+    """The recorded image as a seekable file, so that any ISO 9660 reader can be used on it."""
+
+    def __init__(self, recorder: Recorder, size_bytes: int) -> None:
+        self._recorder = recorder
+        self._size = size_bytes
+        self._at = 0
+        self.error: DriverError | None = None  # readers of file formats may swallow it
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        wanted = min(len(buffer), self._size - self._at)
+        if wanted <= 0:
+            return 0
+        try:
+            data = self._recorder.read(self._at, wanted)
+        except DriverError as error:
+            self.error = error
+            raise
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+class DiscSession:
+    """A disc in a recorder."""
+
+    def __init__(self, recorder: Recorder, barcode: Barcode) -> None:
+        self.recorder = recorder
+        self.barcode = barcode
+
+    @property
+    def drive_serial(self) -> str:
+        """Serial number of the recorder, as copies record it."""
+        return self.recorder.serial
+
+    def is_blank(self) -> bool:
+        """Whether the disc can be burnt."""
+        return self.recorder.status().state is DiscState.BLANK
+
+    def identify(self, volume: VolumeRecord) -> None:
+        """Prove that this is the catalogued disc, or blank where a blank one is expected.
+
+        Raises: WrongVolume and its kinds.
+        """
+        state = self.recorder.status().state
+        if volume.last_sequence == 0:
+            if state is DiscState.BLANK:
+                return
+            if state is DiscState.COMPLETE:
+                label = self.reader().label()
+                if label.barcode == self.barcode:
+                    raise UnknownContent(
+                        f"{self.barcode} holds packs the catalog does not know; run `firn rebuild-catalog --volume "
+                        f"{self.barcode}`"
+                    )
+            raise ForeignVolume(f"{self.barcode} is not blank ({state.value}); it is not used")
+        if state is not DiscState.COMPLETE:
+            raise WrongVolume(f"{self.barcode} should hold an image, but the recorder says {state.value}")
+        label = self.reader().label()
+        if label.barcode != self.barcode or label.uuid != volume.uuid:
+            raise WrongVolume(
+                f"the disc in place of {self.barcode} ({volume.uuid}) says it is {label.barcode} ({label.uuid})"
+            )
+
+    def stream(self) -> io.BufferedReader:
+        """The recorded image as a seekable stream."""
+        return io.BufferedReader(RecordedBytes(self.recorder, self.recorder.status().size_bytes or 0), READ_BYTES)
+
+    def reader(self) -> DiscReader:
+        """The File-set on the disc.
+
+        Raises: ForeignVolume when it is not one of ours.
+        """
+        try:
+            return DiscReader(self.stream())
+        except FormatError as error:
+            raise ForeignVolume(f"{self.barcode} holds no disc of ours: {error}") from error
+
+    def burn(self, image: Path) -> None:
+        """Write the image and close the disc."""
+        self.recorder.burn(image)
+
+    def image_chunks(self, size_bytes: int) -> Iterator[bytes]:
+        """The recorded image, whole, from the medium."""
+        at = 0
+        while at < size_bytes:
+            chunk = self.recorder.read(at, min(READ_BYTES, size_bytes - at))
+            if not chunk:
+                return
+            at += len(chunk)
+            yield chunk
+
+    def image_digest(self, size_bytes: int) -> str:
+        """SHA-256 of the first `size_bytes` of the medium, read from end to end."""
+        digest = sha256()
+        for chunk in self.image_chunks(size_bytes):
+            digest.update(chunk)
+        return digest.hexdigest()

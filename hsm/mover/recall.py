@@ -1,0 +1,133 @@
+"""Instances come back from a volume to the online pool.
+
+Source: docs/FORMAT.md section 4.2 (order of reads).
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+import structlog
+
+from drivers.errors import Blame, DriverError
+from hsm.facts import CopyRecord, JobRecord, Member, PackRecord, PoolFile
+from hsm.format.errors import FormatError
+from hsm.format.reading import extract
+from hsm.library import DiscSession, TapeSession
+from hsm.library.tape import record_at
+from hsm.mover.context import MoverContext
+from hsm.mover.report import Report
+from hsm.pool import PoolError
+
+GAP_BYTES = 64 * 1024 * 1024  # reading over a gap of this size is faster than a locate
+COMMIT_EVERY = 200  # instances: so that a long recall is useful before it ends
+
+log = structlog.get_logger()
+
+
+class NoCopyHere(Exception):
+    """The mounted volume no longer holds a readable copy of the pack."""
+
+
+def runs(members: Sequence[Member], gap_bytes: int = GAP_BYTES) -> list[list[Member]]:
+    """Members in pack order, cut where a locate is cheaper than reading on."""
+    result: list[list[Member]] = []
+    end = 0
+    for member in sorted(members, key=lambda m: m.offset_bytes):
+        if not result or member.offset_bytes - end > gap_bytes:
+            result.append([])
+        result[-1].append(member)
+        end = member.offset_bytes + member.size_bytes
+    return result
+
+
+class Recaller:
+    """Reads instances back from one mounted volume."""
+
+    def __init__(self, session: TapeSession | DiscSession, context: MoverContext, report: Report) -> None:
+        self._session = session
+        self._context = context
+        self._report = report
+
+    def recall(self, job: JobRecord) -> None:
+        """Bring the wanted instances of one pack online; each is compared with its digest before it counts.
+
+        What was read before a failure stays online.
+
+        Raises: DriverError of kinds that speak against the drive, after the job was reported.
+        """
+        if not self._report.started(job):
+            return
+        try:
+            if self._recall(job):
+                self._report.finished(job, f"back from {self._session.barcode}")
+        except FormatError as error:
+            self._doubt(job, error)
+            self._report.failed(job, error)
+            return
+        except (PoolError, OSError, NoCopyHere) as error:
+            self._report.failed(job, error)
+            return
+        except DriverError as error:
+            if error.blame is Blame.VOLUME:
+                self._doubt(job, error)
+            self._report.failed(job, error)
+            raise
+
+    def _copy(self, pack_id: int) -> CopyRecord:
+        for copy in self._context.catalog.copies.of_pack(pack_id):
+            if copy.barcode == self._session.barcode and copy.address is not None:
+                return copy
+        raise NoCopyHere(f"{self._session.barcode} holds no copy of pack {pack_id} any more")
+
+    def _recall(self, job: JobRecord) -> bool:
+        """Whether it came to its end; False when it was cancelled."""
+        catalog = self._context.catalog
+        if job.pack_id is None:
+            raise NoCopyHere(f"recall job {job.id} names no pack")
+        pack = catalog.packs.get(job.pack_id)
+        wanted = job.payload.get("sops", "all")
+        members = catalog.packs.members_wanted(pack.id, None if wanted == "all" else wanted)
+        copy = self._copy(pack.id)
+        done_bytes, back = 0, dict[int, PoolFile]()
+        for run in runs(members):
+            for member, chunks in self._read(copy, run):
+                back[member.instance_id] = self._store(pack, member, chunks)
+                done_bytes += member.size_bytes
+                self._report.moved(job, done_bytes, f"reading from {self._session.barcode}")
+                if len(back) >= COMMIT_EVERY:
+                    self._commit(back)
+                    back = {}
+                if self._report.cancelled(job):
+                    self._commit(back)
+                    return False
+        self._commit(back)
+        return True
+
+    def _read(self, copy: CopyRecord, run: list[Member]) -> Iterator[tuple[Member, Iterator[bytes]]]:
+        number, offset = record_at(run[0].offset_bytes)
+        if isinstance(self._session, TapeSession):
+            records = self._session.records(copy.address or 0, number)
+        else:
+            records = self._session.reader().stream(copy.sequence or 0, offset)
+        return extract(records, offset, run)
+
+    def _store(self, pack: PackRecord, member: Member, chunks: Iterator[bytes]) -> PoolFile:
+        with self._context.pool.incoming(member.size_bytes) as incoming:
+            for chunk in chunks:
+                incoming.file.write(chunk)
+            return self._context.pool.adopt(
+                incoming, pack.study_instance_uid, member.series_instance_uid, member.sop_instance_uid
+            )
+
+    def _commit(self, back: dict[int, PoolFile]) -> None:
+        if not back:
+            return
+        now = self._context.now()
+        keep_until = now + timedelta(seconds=self._context.keep_online_s)
+        for file in self._context.catalog.recalls.recalled(back, keep_until, now):
+            self._context.pool.discard(file)
+
+    def _doubt(self, job: JobRecord, error: Exception) -> None:
+        copy = self._copy(job.pack_id or 0)
+        self._context.catalog.copies.doubt(copy.id, self._session.drive_serial, str(error), self._context.now())
+        log.warning("copy_doubted", volume=self._session.barcode, pack=copy.pack_digest, reason=str(error))

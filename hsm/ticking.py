@@ -1,0 +1,185 @@
+"""Evaluates the policy and turns its plan into jobs. Needs no device: any process may do it, any number of times."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from hsm.catalog import Catalog
+from hsm.catalog.errors import NotRecallable, StudyChanged
+from hsm.catalog.records import JobRequest
+from hsm.facts import DiskFacts, VolumePool
+from hsm.policy import CopyAction, Done, Plan, ReleaseAction, VerifyAction, parse, plan
+from hsm.policy.model import Period
+from hsm.pool import OnlinePool
+from hsm.sealing import seal
+from hsm.states import WANTED_COPIES, JobKind
+
+log = structlog.get_logger()
+
+
+class NoPolicy(Exception):
+    """No rules are in force: nothing is copied and nothing is released until some are published."""
+
+
+@dataclass(frozen=True)
+class TickSettings:
+    """What a tick must know beside the policy."""
+
+    pack_max_bytes: int = 16 * 1024**3
+    stable_after_s: float = 300.0
+    high_water_pct: float = 85.0
+    low_water_pct: float = 75.0
+    max_releases: int | None = None  # a cap per tick: an accident stays small
+
+
+def disk_facts(pool: OnlinePool, settings: TickSettings) -> DiskFacts:
+    """How full the online pool is, with the marks that make the policy act."""
+    usage = pool.usage()
+    return DiskFacts(usage.capacity_bytes, usage.used_bytes, settings.high_water_pct, settings.low_water_pct)
+
+
+def volume_bytes(catalog: Catalog, pools: Mapping[str, VolumePool]) -> dict[str, int]:
+    """The capacity of one volume of each pool, for estimates; pools without a volume are left out."""
+    sizes: dict[str, int] = {}
+    for volume in catalog.volumes.list():
+        if volume.pool in pools and volume.capacity_bytes:
+            sizes[str(volume.pool)] = max(sizes.get(str(volume.pool), 0), volume.capacity_bytes)
+    return sizes
+
+
+def make_plan(
+    catalog: Catalog,
+    pool: OnlinePool,
+    pools: Mapping[str, VolumePool],
+    settings: TickSettings,
+    now: datetime,
+    text: str = "",
+) -> Plan:
+    """What the rules in force (or `text`) ask for at this moment. Changes nothing: this is the dry run.
+
+    Raises: NoPolicy, PolicyInvalid.
+    """
+    if not text:
+        version = catalog.policies.current()
+        if version is None:
+            raise NoPolicy("no policy is in force: publish one with `firn policy apply FILE`")
+        text = version.text
+    policy = parse(text)
+    counts_days = any(limit.period is Period.DAY for rule in policy.rules for limit in rule.limits)
+    return plan(
+        policy,
+        catalog.facts.studies_for_policy(now),
+        disk_facts(pool, settings),
+        pools,
+        now,
+        max_releases=settings.max_releases,
+        done_today=done_today(catalog, now) if counts_days else {},
+        volume_bytes=volume_bytes(catalog, pools),
+    )
+
+
+def done_today(catalog: Catalog, now: datetime) -> dict[str, Done]:
+    """What each rule has had submitted since midnight UTC; for rules with a limit per day."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    studies: defaultdict[str, set[str]] = defaultdict(set)
+    size_bytes: Counter[str] = Counter()
+    before: int | None = None
+    while jobs := catalog.jobs.list(limit=1000, before=before):
+        for job in jobs:
+            if job.created_at >= midnight and job.study_instance_uid and "rule" in job.payload:
+                studies[job.payload["rule"]].add(job.study_instance_uid)
+                size_bytes[job.payload["rule"]] += job.size_bytes
+        if jobs[-1].created_at < midnight:
+            break
+        before = jobs[-1].id
+    return {rule: Done(len(uids), size_bytes[rule]) for rule, uids in studies.items()}
+
+
+def tick(
+    catalog: Catalog, pool: OnlinePool, pools: Mapping[str, VolumePool], settings: TickSettings, now: datetime
+) -> Plan:
+    """Make the plan and submit its jobs. A job that is already wanted is not submitted twice, so a tick may be repeated.
+
+    Returns: the plan.
+    Raises: NoPolicy, PolicyInvalid.
+    """
+    result = make_plan(catalog, pool, pools, settings, now)
+    requests: list[JobRequest] = []
+    for action in result.copies:
+        requests += _migrations(catalog, action, settings, now)
+    requests += [_verification(action) for action in result.verifies]
+    requests += [_release(action) for action in result.releases]
+    for pin in result.pins:
+        catalog.studies.pin(pin.study_instance_uid, pin.until)
+    created = sum(new for _, new in catalog.jobs.submit_many(requests, now))
+    if created:
+        log.info("tick_evaluated", jobs=created, copies=len(result.copies), releases=len(result.releases))
+    return result
+
+
+def _migrations(catalog: Catalog, action: CopyAction, settings: TickSettings, now: datetime) -> list[JobRequest]:
+    """One job for each pack of the study that the pool still lacks; a pack that is not on disk is recalled first."""
+    study_uid = action.study_instance_uid
+    try:
+        seal(catalog, study_uid, settings.pack_max_bytes, settings.stable_after_s, now)
+    except StudyChanged as error:
+        log.info("study_still_arriving", study=study_uid, reason=str(error))
+    requests = []
+    for facts in catalog.facts.studies_for_policy(now, only=[study_uid]):
+        for pack in facts.packs:
+            if any(copy.pool == action.pool and copy.state in WANTED_COPIES for copy in pack.copies):
+                continue
+            if not pack.online:
+                _recall_first(catalog, action, now)
+                continue
+            requests.append(
+                JobRequest(
+                    kind=JobKind.MIGRATE,
+                    key=f"migrate:{pack.pack_id}:{action.pool}",
+                    study_instance_uid=study_uid,
+                    pack_id=pack.pack_id,
+                    pool=action.pool,
+                    payload={"rule": action.rule},
+                    reason=action.reason,
+                    size_bytes=pack.size_bytes,
+                )
+            )
+    return requests
+
+
+def _recall_first(catalog: Catalog, action: CopyAction, now: datetime) -> None:
+    try:
+        catalog.recalls.request(action.study_instance_uid, requested_by="policy", now=now)
+    except NotRecallable as error:
+        log.error("copy_impossible", study=action.study_instance_uid, pool=action.pool, reason=str(error))
+
+
+def _verification(action: VerifyAction) -> JobRequest:
+    return JobRequest(
+        kind=JobKind.VERIFY,
+        key=f"verify:{action.copy_id}",
+        study_instance_uid=action.study_instance_uid,
+        copy_id=action.copy_id,
+        payload={"rule": action.rule},
+        reason=action.reason,
+        size_bytes=action.size_bytes,
+        barcode=action.barcode,
+    )
+
+
+def _release(action: ReleaseAction) -> JobRequest:
+    return JobRequest(
+        kind=JobKind.RELEASE,
+        key=f"release:{action.study_instance_uid}",
+        study_instance_uid=action.study_instance_uid,
+        payload={
+            "rule": action.rule,
+            "copies_needed": action.copies_needed,
+            "kinds_needed": action.kinds_needed,
+        },
+        reason=action.reason,
+        size_bytes=action.size_bytes,
+    )

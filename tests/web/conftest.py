@@ -1,0 +1,33 @@
+"""Pages over a real catalog."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.web.world import World, busy, new_world
+from web.app import create_app
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """An archive without studies."""
+    made = new_world(tmp_path)
+    yield made
+    made.catalog.close()
+
+
+@pytest.fixture
+def client(world: World) -> FlaskClient:
+    """A browser that looks at it."""
+    return create_app(world.services()).test_client()
+
+
+@pytest.fixture(scope="module")
+def busy_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    """A browser that looks at an archive where much goes on; for tests that change nothing."""
+    made = new_world(tmp_path_factory.mktemp("busy"))
+    busy(made)
+    yield create_app(made.services()).test_client()
+    made.catalog.close()

@@ -1,0 +1,193 @@
+"""Every page, as a whole: answers, keeps to the strict policy, and leads on."""
+
+from dataclasses import replace
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from flask.testing import FlaskClient
+
+from hsm.facts import DiskFacts
+from tests.web.reader import Page, read
+from tests.web.world import CHINESE, World
+from web.app import create_app
+from web.words import person
+
+PAGES = (
+    "/",
+    "/studies",
+    "/studies?show=unsafe",
+    "/studies?q=nobody",
+    "/studies?page=9",
+    "/studies/1.2.3.1",
+    "/studies/1.2.3.2",
+    "/studies/1.2.3.3",
+    "/studies/1.2.3.9",
+    "/studies/1.2.3.10",
+    "/library",
+    "/volumes",
+    "/volumes?state=lost",
+    "/volumes/A00001L8",
+    "/volumes/A00003L8",
+    "/jobs",
+    "/jobs?state=active&kind=migrate",
+    "/jobs?study=1.2.3.4",
+    "/jobs/1",
+    "/jobs/2",
+    "/policies",
+    "/policies/1",
+    "/policies/dry-run",
+    "/policies/dry-run?when=year",
+    "/events",
+    "/events?level=error",
+    "/events?name=nothing",
+    "/quarantine",
+)
+
+
+def get(client: FlaskClient, path: str) -> Page:
+    answer = client.get(path)
+    assert answer.status_code == 200, f"{path}: {answer.status}"
+    return read(answer.text)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_whole_and_keeps_to_the_strict_policy(busy_client: FlaskClient, path: str) -> None:
+    page = get(busy_client, path)
+    assert page.faults == []
+    assert all(load.startswith("/static/") for load in page.loads)
+    assert "h1" in page.tags
+
+
+def test_every_link_leads_somewhere(busy_client: FlaskClient) -> None:
+    seen, waiting = set(), ["/"]
+    while waiting:
+        address = waiting.pop()
+        if address in seen or address.startswith("#"):
+            continue
+        seen.add(address)
+        waiting += get(busy_client, address).links
+    reached = {unquote(urlsplit(address).path) for address in seen}
+    assert {"/studies/1.2.3.3", "/volumes/A00001L8", "/jobs/1", "/policies/1", "/policies/dry-run"} <= reached
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_refreshing_part_finds_itself_in_the_answer(busy_client: FlaskClient, path: str) -> None:
+    whole = busy_client.get(path).text
+    bare = busy_client.get(path, headers={"HX-Request": "true"})
+    assert "<html" not in bare.text
+    assert read(bare.text).faults == []
+    assert "HX-Request" in bare.headers["Vary"]
+    for name in ("overview", "way-back", "places", "jobs", "job", "results"):
+        assert (f'id="{name}"' in whole) == (f'id="{name}"' in bare.text)
+
+
+def test_going_back_gets_a_whole_page(busy_client: FlaskClient) -> None:
+    headers = {"HX-Request": "true", "HX-History-Restore-Request": "true"}
+    assert "<html" in busy_client.get("/studies", headers=headers).text
+
+
+def test_static_files_are_there(busy_client: FlaskClient) -> None:
+    page = get(busy_client, "/")
+    for load in {urlsplit(load).path for load in page.loads}:
+        assert busy_client.get(load).status_code == 200, load
+    icons = busy_client.get("/static/icons.svg").text
+    for path in PAGES:
+        for load in get(busy_client, path).loads:
+            if "#" in load:
+                assert f'id="{urlsplit(load).fragment}"' in icons
+
+
+def test_hostile_text_is_shown_as_text_on_every_page(busy_client: FlaskClient) -> None:
+    for path in PAGES:
+        page = get(busy_client, path)
+        html = busy_client.get(path).text
+        assert "img" not in page.tags, path
+        assert not {"i", "b"} & page.tags, path
+        assert not set("\x00\u202e\x1b") & set(html), path
+        assert "<script>alert" not in html, path
+    study = get(busy_client, "/studies/1.2.3.3").text
+    assert "<script>alert(1)</script>⟨U+202E⟩EVIL" in study
+    assert "␛[31m" in study
+    assert "<i>desc</i>" in study
+
+
+def test_names_of_any_length_and_direction_are_isolated(busy_client: FlaskClient) -> None:
+    html = busy_client.get("/studies").text
+    assert f"<bdi>{CHINESE}</bdi>" in html
+    assert f"<bdi>{person('Yamada^Tarou=山田^太郎=やまだ^たろう')}</bdi>" in html
+
+
+def test_an_empty_house_says_the_next_step(client: FlaskClient) -> None:
+    assert "firn import" in get(client, "/studies").text
+    assert "Send a study" in get(client, "/jobs").text
+    assert "The quarantine is empty" in get(client, "/quarantine").text
+    assert "Nothing is running" in get(client, "/").text
+    for path in ("/", "/library", "/volumes", "/events", "/policies", "/policies/dry-run"):
+        assert get(client, path).faults == []
+
+
+def test_the_overview_counts_and_links(busy_client: FlaskClient) -> None:
+    page = get(busy_client, "/")
+    assert "/jobs?kind=verify&state=failed" in page.links
+    assert "/studies?show=unsafe" in page.links
+    assert "/volumes?pool=tape_a" in page.links
+    assert "72 %" in page.text
+    assert "archive-1:engine:4711" in page.text
+    assert "locating block 81234 on A00002L8" in page.text
+    assert "in 70 s" in page.text
+
+
+def test_a_silent_engine_is_said_first(client: FlaskClient) -> None:
+    assert "No engine is running" in get(client, "/").text
+
+
+def test_a_missing_pool_is_said_instead_of_shown(world: World) -> None:
+    def usage() -> DiskFacts:
+        world.pool.usage()
+        return world.disk
+
+    (world.pool.directories[0] / ".firn-pool").unlink()
+    world.receive("1.2.3.1")
+    client = create_app(replace(world.services(), pool_usage=usage)).test_client()
+    assert "The online pool is not there" in get(client, "/").text
+    assert "cannot be worked out" in get(client, "/policies/dry-run").text
+    assert "cannot be worked out" in get(client, "/studies/1.2.3.1").text
+
+
+def test_times_are_relative_with_the_absolute_one_in_the_title(busy_client: FlaskClient) -> None:
+    html = busy_client.get("/studies/1.2.3.1").text
+    assert '<time datetime="2026-03-03T14:30:00+00:00" title="2026-03-03 14:30:00 UTC">2 days ago</time>' in html
+
+
+def test_the_library_shows_what_stands_side_by_side(busy_client: FlaskClient) -> None:
+    page = get(busy_client, "/library")
+    assert "label not readable" in page.text  # a full mail slot without barcode
+    assert "CLN001L8 no data volume" in page.text
+    assert "three errors in a row on different volumes" in page.text
+    assert "6 of 12 slots full" in page.text
+    assert "copy 1 : locating block 81234 on A00002L8" in page.text
+
+
+def test_a_dry_run_shows_the_real_catalog(busy_client: FlaskClient) -> None:
+    page = get(busy_client, "/policies/dry-run?when=now")
+    assert "Now: 2 studies" in page.text or "Now: 3 studies" in page.text
+    assert "two tapes for everything" in page.text
+    assert "/studies/1.2.3.1" in page.links
+
+
+@pytest.mark.parametrize(("start", "entry"), [("/studies", "/studies/1.5."), ("/events?name=met", "/events?subject=")])
+def test_a_list_is_cut_into_pages_that_lead_to_each_other(world: World, start: str, entry: str) -> None:
+    for number in range(7):
+        world.receive(f"1.5.{number}", day=None)
+        world.catalog.events.record("info", "met", str(number), {}, world.clock.now())
+    client = create_app(world.services(page_size=3)).test_client()
+    seen: list[str] = []
+    address: str | None = start
+    pages = 0
+    while address:
+        page = get(client, address)
+        seen += [link for link in page.links if link.startswith(entry)]
+        address = page.labelled.get("Older")
+        pages += 1
+    assert pages == 3
+    assert len(seen) == len(set(seen)) == 7

@@ -1,0 +1,86 @@
+"""Puts the pages together."""
+
+from datetime import datetime
+from types import ModuleType
+from typing import Any
+
+from flask import Flask, request
+from markupsafe import Markup
+
+from hsm.states import JobState
+from web import bars, errors, security, words
+from web.services import EXTENSION, Services
+from web.services import services as present_services
+from web.views import dashboard, events, health, jobs, library, policies, quarantine, studies, volumes
+
+VIEWS: tuple[ModuleType, ...] = (dashboard, studies, library, volumes, jobs, policies, events, quarantine, health)
+NAVIGATION = (
+    ("dashboard.show", "Overview"),
+    ("studies.index", "Studies"),
+    ("library.show", "Library"),
+    ("volumes.index", "Volumes"),
+    ("jobs.index", "Jobs"),
+    ("policies.show", "Policies"),
+    ("events.index", "Events"),
+    ("quarantine.index", "Quarantine"),
+)
+
+
+class FirnPages(Flask):
+    """Flask whose templates make foreign text harmless to look at, wherever it is put out."""
+
+    jinja_options = {"finalize": words.visible, "trim_blocks": True, "lstrip_blocks": True}  # noqa: RUF012 - Flask reads it
+
+
+def create_app(services: Services) -> Flask:
+    """The pages over these services. Opens nothing and starts nothing; every request reads the catalog afresh."""
+    app = FirnPages("web", static_folder="static", template_folder="templates")
+    app.extensions[EXTENSION] = services
+    security.protect(app, services.settings)
+    errors.register(app)
+    for view in VIEWS:
+        app.register_blueprint(view.pages)
+    app.jinja_env.globals.update(
+        bar=bars.bar,
+        Mark=bars.Mark,
+        used_pct=bars.used_pct,
+        bidi=words.bidi,
+        count=words.count,
+        day=words.day,
+        duration=words.duration,
+        icon=icon,
+        job_state=lambda job: JobState(job.state),
+        kind_words=words.kind_words,
+        navigation=NAVIGATION,
+        person=words.person,
+        said=words.said,
+        size=words.size,
+    )
+    app.context_processor(of_this_request)
+    return app
+
+
+def icon(name: str) -> Markup:
+    """A symbol of the icon sheet; decoration beside a word, so screen readers pass over it."""
+    return Markup('<svg class="icon" aria-hidden="true"><use href="/static/icons.svg#{}"/></svg>').format(name)
+
+
+def of_this_request() -> dict[str, Any]:
+    """What every template may use: the moment, and whether it answers a refreshing part or shows a whole page."""
+    house = present_services()
+    now = house.clock.now()
+
+    def when(at: datetime | None, missing: str = "never") -> Markup:
+        return words.when(at, now, house.settings.zone, missing)
+
+    refreshes = "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
+    return {
+        "absolute": lambda at: words.absolute(at, house.settings.zone),
+        "here": request.full_path if request.query_string else request.path,
+        "layout": "bare.html" if refreshes else "base.html",
+        "now": now,
+        "poll_s": house.settings.poll_s,
+        "section": request.blueprint or "",
+        "when": when,
+        "zone_name": now.astimezone(house.settings.zone).tzname(),
+    }

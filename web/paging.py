@@ -1,0 +1,40 @@
+"""Numbers and choices in addresses, read with forgiveness: a mistyped one shows the ordinary list."""
+
+from enum import StrEnum
+from typing import TypeVar
+
+from flask import request, url_for
+
+E = TypeVar("E", bound=StrEnum)
+KNOWN = frozenset(
+    {"q", "show", "page", "before", "state", "kind", "study", "pool", "barcode", "level", "name", "subject"}
+)
+MAX_NUMBER = 2**53  # what every database takes
+
+
+def number(name: str) -> int | None:
+    """A whole number from 0 of the query string, or None."""
+    text = request.args.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 and int(text) <= MAX_NUMBER else None
+
+
+def choice(name: str, choices: type[E]) -> E | None:
+    """A value of an enum from the query string, or None."""
+    text = request.args.get(name, "")
+    return choices(text) if text in set(choices) else None
+
+
+def text(name: str, limit: int = 200) -> str:
+    """A text of the query string, without blanks around it and without NUL (no database takes it), cut to a length."""
+    return request.args.get(name, "").replace("\x00", "").strip()[:limit]
+
+
+def here(**changes: str | int | None) -> str:
+    """The address of this page with some parameters changed; None takes one away."""
+    values: dict[str, str | int] = dict(request.args.items())
+    for name, value in changes.items():
+        values.pop(name, None)
+        if value is not None:
+            values[name] = value
+    own = {name: value for name, value in values.items() if name in KNOWN}
+    return url_for(request.endpoint or "dashboard.show", **(request.view_args or {}), **own)

@@ -1,0 +1,55 @@
+"""What the pages need of the house, handed over as built objects by whoever puts the house together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import cast
+
+from flask import current_app
+
+from drivers.clock import Clock
+from hsm.archive import Archive
+from hsm.catalog import Catalog
+from hsm.facts import DiskFacts, VolumePool
+
+EXTENSION = "firn"
+ENGINE_LEASE = "engine"
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """How the pages behave.
+
+    secret_key signs the session cookie that holds the form token: 32 random bytes, the same in every worker.
+    trusted_hosts are the names, without port, under which the pages may be asked besides the loopback ones. While there
+    is no sign-in, whoever reaches a trusted name may read everything and ask for recalls.
+    """
+
+    secret_key: bytes = field(repr=False)
+    trusted_hosts: tuple[str, ...] = ()
+    secure_cookies: bool = False  # True behind TLS
+    zone: tzinfo = UTC  # of the absolute times
+    page_size: int = 50
+    poll_s: int = 5
+    safe_copies: int = 2  # a study is called safe when every pack has as many verified copies, on distinct volumes
+    plan_max_age_s: float = 60.0  # a dry run of the whole catalog is shown again for so long
+    max_releases: int | None = None  # the cap of one tick, as the engine has it; a dry run keeps to it too
+    dry_run_reasons: int = 200  # lines of a dry run that are listed
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything the pages reach; they keep nothing of their own."""
+
+    catalog: Catalog
+    archive: Archive
+    pool_usage: Callable[[], DiskFacts]
+    pool_check: Callable[[], None]  # raises hsm.pool.PoolMissing or PoolFull
+    volume_pools: Mapping[str, VolumePool]
+    settings: WebSettings
+    clock: Clock
+
+
+def services() -> Services:
+    """The services of the application that answers the present request."""
+    return cast(Services, current_app.extensions[EXTENSION])

@@ -1,0 +1,118 @@
+"""Find a study, see where it is and why, and have it brought back: for clinical staff."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from hsm.catalog.errors import NotCatalogued, NotRecallable
+from hsm.catalog.records import StudyRecord
+from hsm.facts import JobRecord
+from hsm.states import ACTIVE_JOBS, Availability, JobKind
+from web import paging
+from web.reads.policy import why_here
+from web.reads.studies import Show, search, series
+from web.reads.work import places
+from web.services import services
+
+pages = Blueprint("studies", __name__)
+PAST_RECALLS = 5
+NOT_READABLE = "It cannot be brought back now: a part of it has no copy that can be read. See its copies below."
+UNKNOWN_STUDY = (
+    "There is no study with this UID in the archive. Search for the patient, the date or the accession number."
+)
+REQUESTED_BY = "web page"  # there is no sign-in yet
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One recall of a study that is under way, as the page tells it."""
+
+    job: JobRecord
+    place: int | None  # among the waiting recalls, from 1; None once it is running or waits for something else
+
+
+@pages.get("/studies")
+def index() -> str:
+    """The list of studies, confined by a search and by how soon they can be had."""
+    house = services()
+    show = paging.choice("show", Show) or Show.ALL
+    page_number = max(1, paging.number("page") or 1)
+    size = house.settings.page_size
+    text = paging.text("q")
+    offset = (page_number - 1) * size
+    page = search(house.catalog, text, show, house.settings.safe_copies, size, min(offset, paging.MAX_NUMBER))
+    return render_template(
+        "studies.html",
+        text=text,
+        show=show,
+        choices=Show,
+        page=page,
+        first=offset + 1,
+        last=offset + len(page.rows),
+        previous=paging.here(page=page_number - 1 if page_number > 2 else None) if page_number > 1 else None,
+        following=paging.here(page=page_number + 1) if offset + len(page.rows) < page.total else None,
+        house_is_empty=not page.rows and not text and show is Show.ALL,
+    )
+
+
+@pages.get("/studies/<uid>")
+def show(uid: str) -> str:
+    """One study: its series, its copies, why it is where it is, and its way back."""
+    house = services()
+    catalog, now = house.catalog, house.clock.now()
+    study = known(uid)
+    recalls = catalog.jobs.list(kinds=(JobKind.RECALL,), study_uid=uid, limit=50)
+    waiting = [job for job in recalls if job.state in ACTIVE_JOBS]
+    place = places(catalog.jobs.queue(now)) if waiting else {}
+    availability = catalog.studies.availability(uid)
+    return render_template(
+        "study.html",
+        study=study,
+        availability=availability,
+        series=series(catalog, uid),
+        series_availability=catalog.studies.series_availabilities(uid),
+        copies=catalog.copies.of_study(uid),
+        holds=catalog.holds.list(study_uid=uid, in_force_at=now),
+        why=why_here(house, uid, now),
+        waiting=[Waiting(job, place.get(job.id)) for job in waiting],
+        past=[job for job in recalls if job.state not in ACTIVE_JOBS][:PAST_RECALLS],
+        refused=why_no_recall(availability, waiting),
+        volumes=catalog.studies.volumes_of([uid]).get(uid, ()),
+        jobs=[job for job in catalog.jobs.list(study_uid=uid, limit=20) if job.kind is not JobKind.RECALL],
+    )
+
+
+@pages.post("/studies/<uid>/recall")
+def recall(uid: str) -> Response:
+    """Ask for a study to be brought back; equal wishes share their jobs."""
+    house = services()
+    study = known(uid)
+    try:
+        house.archive.request_recall(study.study_instance_uid, requested_by=REQUESTED_BY)
+    except NotRecallable:
+        flash(NOT_READABLE, "bad")
+    except NotCatalogued:
+        abort(404, "This study is no longer in the archive.")
+    else:
+        flash("Asked for. You may close this page: the study comes back by itself.", "good")
+    return redirect(url_for("studies.show", uid=uid, _anchor="recall"), 303)
+
+
+def known(uid: str) -> StudyRecord:
+    """The study, or a page that says there is none."""
+    study = services().catalog.studies.get(uid)
+    if study is None:
+        abort(404, UNKNOWN_STUDY)
+    return study
+
+
+def why_no_recall(availability: Availability, waiting: list[JobRecord]) -> str:
+    """Why the button to bring a study back is off; "" when it is on. Pure."""
+    if waiting:
+        return "It is being brought back already."
+    if availability is Availability.ONLINE:
+        return "It is on disk already: open it at the workstation."
+    if availability is Availability.UNAVAILABLE:
+        return "No copy of a part of it can be read at present; the administrator must look at its volumes first."
+    return ""

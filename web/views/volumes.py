@@ -1,0 +1,55 @@
+"""Tapes and discs: what each holds, where it is, how well it is."""
+
+from flask import Blueprint, abort, render_template
+
+from drivers.base import Barcode, MediumKind
+from hsm.catalog.errors import NotCatalogued
+from hsm.states import Place, VolumeState
+from web import paging
+from web.reads.studies import labels
+from web.services import services
+
+pages = Blueprint("volumes", __name__)
+SHOWN_COPIES = 500
+SHOWN_EVENTS = 10
+
+
+@pages.get("/volumes")
+def index() -> str:
+    """All volumes, or those of one kind, pool, place or state; grouped by pool."""
+    catalog = services().catalog
+    kind, place = paging.choice("kind", MediumKind), paging.choice("place", Place)
+    state, pool = paging.choice("state", VolumeState), paging.text("pool")
+    volumes = catalog.volumes.list(kind=kind, pool=pool or None, place=place, state=state)
+    return render_template(
+        "volumes.html",
+        volumes=sorted(volumes, key=lambda v: (v.pool is None, v.pool or "", v.barcode)),
+        pools=sorted({*services().volume_pools, *(v.pool for v in volumes if v.pool)}),
+        kind=kind,
+        place=place,
+        state=state,
+        pool=pool,
+        kinds=MediumKind,
+        place_choices=Place,
+        state_choices=VolumeState,
+        filtered=bool(kind or place or state or pool),
+    )
+
+
+@pages.get("/volumes/<barcode>")
+def show(barcode: str) -> str:
+    """One volume and the packs on it."""
+    catalog = services().catalog
+    try:
+        volume = catalog.volumes.get(Barcode(barcode))
+    except NotCatalogued:
+        abort(404, "No volume with this barcode was ever seen. The list of volumes has all that are known.")
+    copies = catalog.copies.of_volume(volume.barcode)
+    return render_template(
+        "volume.html",
+        volume=volume,
+        copies=copies[:SHOWN_COPIES],
+        copies_total=len(copies),
+        labels=labels(catalog, [copy.study_instance_uid for copy in copies[:SHOWN_COPIES]]),
+        events=catalog.events.list(limit=SHOWN_EVENTS, subject=volume.barcode),
+    )

@@ -1,0 +1,195 @@
+"""From a Config to the objects that do the work. Nothing else constructs a driver."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from appliance.config import Config
+from appliance.config.schema import LibraryEntry, VolumePoolEntry
+from appliance.devices import smallest_volume_bytes
+from appliance.dimse.settings import DimseSettings
+from appliance.dimse.settings import Peer as DimsePeer
+from drivers.base import MediumKind
+from drivers.clock import Clock, SystemClock
+from hsm.archive import Archive, ArchiveSettings
+from hsm.catalog import Catalog
+from hsm.catalog.intake import OnConflict
+from hsm.engine.settings import EngineSettings
+from hsm.facts import DiskFacts, VolumePool
+from hsm.mover.outcome import RetrySettings
+from hsm.policy import check, parse
+from hsm.pool import OnlinePool
+from hsm.ticking import TickSettings
+from hsm.ticking import disk_facts as disk_facts_of
+
+
+class ArchiveMissing(Exception):
+    """There is no archive where the configuration says."""
+
+
+class PolicyRefused(Exception):
+    """A policy can be read but does not fit this archive."""
+
+
+# -- the catalog and the pool ---------------------------------------------------------------------------------
+
+
+def open_catalog(config: Config, *, create: bool) -> Catalog:
+    """The catalog, its schema brought up to date.
+
+    Raises: ArchiveMissing when it is a file that does not exist and must not be created; CatalogError.
+    """
+    prefix = "sqlite:///"
+    if config.catalog_url.startswith(prefix):
+        path = Path(config.catalog_url.removeprefix(prefix))
+        if not path.is_file() and not create:
+            raise ArchiveMissing(f"There is no catalog {path}. Begin a new archive with `firn pool init`.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return Catalog.open(config.catalog_url, pool_size=config.catalog.pool_size)
+
+
+def _pool_arguments(config: Config) -> tuple[Sequence[Path], int, Path]:
+    return config.online_directories, config.online.reserve_bytes, config.resolve("quarantine")
+
+
+def open_pool(config: Config) -> OnlinePool:
+    """The online pool as it is; nothing is created."""
+    return OnlinePool(*_pool_arguments(config))
+
+
+def create_archive(config: Config, now: datetime) -> list[str]:
+    """Make what a new archive needs and is not there yet: catalog, pool, first policy.
+
+    Returns: what was made, in sentences.
+    Raises: CatalogError, PolicyInvalid, OSError.
+    """
+    config.archive.data_dir.mkdir(parents=True, exist_ok=True)
+    made = []
+    OnlinePool.create(*_pool_arguments(config))
+    made += [f"Studies arrive in {directory}." for directory in config.online_directories]
+    catalog = open_catalog(config, create=True)
+    try:
+        if catalog.policies.current() is None:
+            text, name = first_policy(config)
+            publish(catalog, text, name, volume_pools(config), now)
+            made.append(f"The policy {name} is in force; see `firn policy show`.")
+    finally:
+        catalog.close()
+    return made
+
+
+def first_policy(config: Config) -> tuple[str, str]:
+    """Text and name of the policy to publish while there is none."""
+    if config.policy_file is not None:
+        return config.policy_file.read_text(encoding="utf-8"), str(config.policy_file)
+    return default_policy([entry.name for entry in config.volume_pools]), "that comes with Firn"
+
+
+def default_policy(pools: Sequence[str]) -> str:
+    """A copy in every pool; disk space is freed only under pressure, and only after two verified copies.
+
+    With fewer than two pools nothing is ever released: one copy is none.
+    """
+    named = ", ".join(json.dumps(name, ensure_ascii=False) for name in pools)
+    if not pools:
+        return 'rule "no volume pool is configured: everything stays on disk":\n    keep online\n'
+    if len(pools) == 1:
+        return f'rule "one copy on volumes, and everything stays on disk":\n    copy to {named}\n    keep online\n'
+    return (
+        'rule "a copy in every pool; disk space is freed only when it is needed":\n'
+        f"    copy to {named}\n"
+        "    release when space is needed after 2 verified copies\n"
+    )
+
+
+def publish(catalog: Catalog, text: str, author: str, pools: Mapping[str, VolumePool], now: datetime) -> int:
+    """Put a policy in force after checking it against the pools; its version.
+
+    Raises: PolicyInvalid, PolicyRefused.
+    """
+    faults = [finding for finding in check(parse(text), pools) if finding.is_fault]
+    if faults:
+        raise PolicyRefused("; ".join(f"line {fault.line}: {fault.message}" for fault in faults))
+    return catalog.policies.publish(text, author, now)
+
+
+def open_archive(config: Config, catalog: Catalog, pool: OnlinePool, clock: Clock | None = None) -> Archive:
+    """The front door."""
+    on_conflict: OnConflict = "replace" if config.dicom.on_conflict == "replace" else "refuse"
+    return Archive(catalog, pool, clock or SystemClock(), ArchiveSettings(on_conflict=on_conflict))
+
+
+def disk_facts(config: Config, pool: OnlinePool) -> DiskFacts:
+    """How full the online pool is, with its water marks. Raises: PoolMissing."""
+    return disk_facts_of(pool, tick_settings(config))
+
+
+# -- settings -------------------------------------------------------------------------------------------------
+
+
+def tick_settings(config: Config) -> TickSettings:
+    """What an evaluation of the policy must know."""
+    return TickSettings(
+        pack_max_bytes=config.pack.max_bytes,
+        stable_after_s=config.pack.stable_after_s,
+        high_water_pct=config.online.high_water_pct,
+        low_water_pct=config.online.low_water_pct,
+        max_releases=config.engine.max_releases_per_tick,
+    )
+
+
+def engine_settings(config: Config) -> EngineSettings:
+    """What an engine is told once."""
+    redundancies = [entry.par2_redundancy_pct for entry in config.volume_pools if entry.kind == "disc"]
+    return EngineSettings(
+        staging=config.resolve("staging"),
+        tick=tick_settings(config),
+        retry=RetrySettings(first_s=config.engine.retry_first_s, max_s=config.engine.retry_max_s),
+        tick_every_s=config.policy.tick_every_s,
+        keep_online_s=config.online.keep_online_s,
+        reserve_recall_drives=config.engine.reserve_recall_drives,
+        stop_after_error_pct=config.engine.stop_after_error_pct,
+        stop_after_items=config.engine.stop_after_items,
+        par2_redundancy_pct=max(redundancies, default=0),
+    )
+
+
+def dimse_settings(config: Config) -> DimseSettings:
+    """What the DICOM node is told once."""
+    dicom = config.dicom
+    return DimseSettings(
+        ae_title=dicom.ae_title,
+        host=dicom.host,
+        port=dicom.port,
+        peers={peer.ae_title: DimsePeer(peer.host, peer.port, peer.recall_patience_s) for peer in config.peers},
+        require_called_aet=not dicom.accept_any_called_aet,
+        unrestricted_storage=dicom.accept_unknown_sop_classes,
+        max_associations=dicom.max_associations,
+        max_pdu_bytes=dicom.max_pdu_bytes,
+        idle_s=dicom.idle_timeout_s,
+        keepalive_s=dicom.keepalive_s,
+        patience_s=dicom.recall_patience_s,
+    )
+
+
+def volume_pools(config: Config) -> dict[str, VolumePool]:
+    """The pools that policies copy to, by name."""
+    libraries = {entry.name: entry for entry in config.libraries}
+    return {entry.name: _volume_pool(config, entry, libraries.get(entry.library)) for entry in config.volume_pools}
+
+
+def _volume_pool(config: Config, entry: VolumePoolEntry, library: LibraryEntry | None) -> VolumePool:
+    capacity_bytes = smallest_volume_bytes(config, entry, library)
+    return VolumePool(
+        name=entry.name,
+        kind=MediumKind(entry.kind),
+        library=entry.library,
+        barcodes=entry.barcodes,
+        auto_label=entry.auto_label,
+        reserve_bytes=entry.reserve_bytes(capacity_bytes) if capacity_bytes else entry.capacity_reserve_bytes,
+        burn_after_s=entry.burn_after_s,
+        flush_every_bytes=entry.flush_every_bytes,
+        flush_every_packs=entry.flush_every_packs,
+        catalog_every_bytes=entry.catalog_every_bytes,
+    )

@@ -1,0 +1,109 @@
+"""The rows of --json. Their keys are a promise (docs/COMMANDS.md): add, never rename."""
+
+from typing import Any
+
+from appliance.cli.words import iso
+from hsm.catalog.records import DriveRecord, EventRecord, QuarantinedFile
+from hsm.facts import CopyRecord, JobRecord, VolumeRecord
+
+
+def job_row(job: JobRecord) -> dict[str, Any]:
+    """One job."""
+    return {
+        "id": job.id,
+        "kind": str(job.kind),
+        "state": str(job.state),
+        "study_instance_uid": job.study_instance_uid,
+        "pool": job.pool,
+        "volume": job.barcode,
+        "size_bytes": job.size_bytes,
+        "done_bytes": job.done_bytes,
+        "phase": job.phase,
+        "message": job.message,
+        "reason": job.reason,
+        "attempts": job.attempts,
+        "requested_by": job.requested_by,
+        "created_at": iso(job.created_at),
+        "not_before": iso(job.not_before),
+        "started_at": iso(job.started_at),
+        "ended_at": iso(job.ended_at),
+        "eta_at": iso(job.eta_at),
+    }
+
+
+def volume_row(volume: VolumeRecord) -> dict[str, Any]:
+    """One volume."""
+    return {
+        "barcode": volume.barcode,
+        "uuid": volume.uuid,
+        "kind": str(volume.kind),
+        "generation": volume.generation,
+        "pool": volume.pool,
+        "library": volume.library,
+        "place": str(volume.place),
+        "location": volume.location,
+        "state": str(volume.state),
+        "capacity_bytes": volume.capacity_bytes,
+        "used_bytes": volume.used_bytes,
+        "packs": volume.last_sequence,
+        "mounts": volume.mounts,
+        "errors": volume.errors,
+        "labelled_at": iso(volume.labelled_at),
+        "verified_at": iso(volume.verified_at),
+        "reason": volume.reason,
+    }
+
+
+def copy_row(copy: CopyRecord) -> dict[str, Any]:
+    """One copy of one pack."""
+    return {
+        "id": copy.id,
+        "study_instance_uid": copy.study_instance_uid,
+        "pack": copy.pack_digest,
+        "pool": copy.pool,
+        "kind": str(copy.kind),
+        "volume": copy.barcode,
+        "sequence": copy.sequence,
+        "state": str(copy.state),
+        "size_bytes": copy.size_bytes,
+        "verified_at": iso(copy.verified_at),
+        "verified_by": copy.verified_by,
+    }
+
+
+def drive_row(drive: DriveRecord) -> dict[str, Any]:
+    """One drive."""
+    return {
+        "library": drive.library,
+        "index": drive.index,
+        "serial": drive.serial,
+        "kind": str(drive.kind),
+        "state": str(drive.state),
+        "volume": drive.barcode,
+        "errors": drive.errors,
+        "reason": drive.reason,
+        "changed_at": iso(drive.changed_at),
+    }
+
+
+def event_row(event: EventRecord) -> dict[str, Any]:
+    """One event."""
+    return {
+        "at": iso(event.at),
+        "level": event.level,
+        "name": event.name,
+        "subject": event.subject,
+        "fields": dict(event.fields),
+    }
+
+
+def quarantine_row(entry: QuarantinedFile) -> dict[str, Any]:
+    """One file in quarantine."""
+    return {
+        "at": iso(entry.at),
+        "path": entry.path,
+        "reason": entry.reason,
+        "sop_instance_uid": entry.sop_instance_uid,
+        "source_aet": entry.source_aet,
+        "size_bytes": entry.size_bytes,
+    }

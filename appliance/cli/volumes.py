@@ -1,0 +1,214 @@
+"""`firn volumes`: what there is, and what a person decides about it."""
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Annotated
+
+import typer
+
+from appliance.cli.application import app, family
+from appliance.cli.failures import not_found, refused
+from appliance.cli.looking import Json
+from appliance.cli.session import Session, session
+from appliance.cli.shapes import copy_row, volume_row
+from appliance.cli.waiting import DEFAULT_LIMIT_S, Wait, WaitLimit, wait_for_jobs
+from appliance.cli.words import ago, bar, safe, used_pct
+from drivers.base import Barcode
+from hsm.catalog.records import JobRequest
+from hsm.facts import VolumeRecord
+from hsm.states import JobKind, Place, VolumeState
+from web.words import count, said, size
+
+volumes_app = family("Cartridges and discs.")
+app.add_typer(volumes_app, name="volumes", rich_help_panel="Media")
+
+BarcodeArgument = Annotated[str, typer.Argument(metavar="BARCODE", help="As printed on the volume.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, in words; kept with the volume.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the barcode to be typed again.")]
+
+
+def volume(current: Session, barcode: str) -> VolumeRecord:
+    """One catalogued volume.
+
+    Raises: RequestFailed when the catalog does not know it.
+    """
+    found = current.catalog.volumes.find(Barcode(barcode))
+    if found is None:
+        raise not_found(
+            "volume", barcode, "`firn volumes list` names them; a new one is known once its library was looked at."
+        )
+    return found
+
+
+@volumes_app.command("list")
+def list_volumes(
+    context: typer.Context,
+    pool: Annotated[str | None, typer.Option("--pool", help="Only of this volume pool.")] = None,
+    state: Annotated[VolumeState | None, typer.Option("--state", help="Only in this state.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List volumes by pool and barcode."""
+    current = session(context)
+    found = current.catalog.volumes.list(pool=pool, state=state)
+    found = sorted(found, key=lambda entry: (entry.pool or "~", entry.barcode))
+    if as_json:
+        current.print_json({"volumes": [volume_row(entry) for entry in found]})
+        return
+    if not found:
+        current.say("No volume is known. The engine looks into the libraries when it starts.")
+        return
+    table = current.table("barcode", "pool", "medium", "state", "where", ">used", "", ">of", "verified", "note")
+    for entry in found:
+        table.add_row(
+            safe(entry.barcode),
+            safe(entry.pool or "-"),
+            safe(entry.generation or entry.kind),
+            said(entry.state).word,
+            _where(entry),
+            size(entry.used_bytes),
+            bar(used_pct(entry.used_bytes, entry.capacity_bytes), 10),
+            size(entry.capacity_bytes) if entry.capacity_bytes else "?",
+            ago(entry.verified_at, current.now()),
+            safe(entry.reason),
+        )
+    current.out.print(table)
+
+
+def _where(entry: VolumeRecord) -> str:
+    detail = entry.library if entry.place is Place.LIBRARY else entry.location
+    return f"{said(entry.place).word} {safe(detail or '')}".strip()
+
+
+@volumes_app.command()
+def show(context: typer.Context, barcode: BarcodeArgument, as_json: Json = False) -> None:
+    """Show one volume and what lies on it."""
+    current = session(context)
+    entry = volume(current, barcode)
+    copies = current.catalog.copies.of_volume(entry.barcode)
+    if as_json:
+        current.print_json({"volume": volume_row(entry), "copies": [copy_row(copy) for copy in copies]})
+        return
+    now = current.now()
+    current.say(
+        f"[bold]{safe(entry.barcode)}[/bold] {safe(entry.generation or entry.kind)} of pool {safe(entry.pool or '-')}: "
+        f"{said(entry.state).word}, {_where(entry)}"
+    )
+    current.say(said(entry.state).meaning + (f" {safe(entry.reason)}" if entry.reason else ""))
+    current.say(
+        f"{size(entry.used_bytes)} of {size(entry.capacity_bytes)} used, "
+        f"{count(entry.mounts, 'mount')}, {count(entry.errors, 'error')}, "
+        f"labelled {ago(entry.labelled_at, now)}, verified {ago(entry.verified_at, now)}\n"
+    )
+    table = current.table(">nr", "study", "pack", ">size", "state", "verified")
+    for copy in copies:
+        table.add_row(
+            str(copy.sequence or "-"),
+            safe(copy.study_instance_uid),
+            copy.pack_digest[:12],
+            size(copy.size_bytes),
+            said(copy.state).word,
+            ago(copy.verified_at, now),
+        )
+    current.out.print(table if copies else "Nothing lies on it.")
+
+
+@volumes_app.command()
+def label(
+    context: typer.Context,
+    barcode: BarcodeArgument,
+    pool: Annotated[
+        str | None, typer.Option("--pool", help="Volume pool; without it the one whose pattern fits.")
+    ] = None,
+    wait: Wait = False,
+    limit_s: WaitLimit = DEFAULT_LIMIT_S,
+) -> None:
+    """Write our label on a blank tape. A labelled volume is never overwritten."""
+    current = session(context)
+    entry = volume(current, barcode)
+    if entry.state not in (VolumeState.BLANK, VolumeState.SCRATCH):
+        raise refused(f"{barcode} is {said(entry.state).word}; only a blank or scratch volume can be labelled.")
+    name = pool or next(
+        (
+            candidate.name
+            for candidate in current.config.volume_pools
+            if any(fnmatchcase(barcode, pattern) for pattern in candidate.barcodes)
+        ),
+        None,
+    )
+    if name is None or name not in {candidate.name for candidate in current.config.volume_pools}:
+        known = ", ".join(candidate.name for candidate in current.config.volume_pools) or "none"
+        raise not_found("volume pool", name or f"for {barcode}", f"Configured: {known}; choose one with --pool.")
+    request = JobRequest(
+        kind=JobKind.LABEL,
+        key=f"label:{barcode}",
+        pool=name,
+        barcode=entry.barcode,
+        payload={"barcode": barcode, "pool": name},
+        requested_by="command line",
+        reason=f"label {barcode} for {name}",
+    )
+    job_id, created = current.catalog.jobs.submit(request, current.now())
+    current.say(
+        f"Job {job_id} labels {safe(barcode)} for {safe(name)}{'' if created else ' (it was asked for already)'}."
+    )
+    if wait:
+        wait_for_jobs(current, [job_id], limit_s)
+        current.say(f"{safe(barcode)} is labelled.")
+
+
+def _decide(
+    context: typer.Context, barcode: str, sure: bool, change: Callable[[Session, Barcode], None], done: str
+) -> None:
+    """Change what is thought of a volume, after the barcode was typed twice."""
+    current = session(context)
+    entry = volume(current, barcode)
+    if not sure and typer.prompt(f"Type the barcode again to go on ({barcode})") != barcode:
+        raise refused("The barcodes differ; nothing was changed.")
+    change(current, entry.barcode)
+    current.say(f"{safe(barcode)} {done}")
+
+
+@volumes_app.command()
+def close(context: typer.Context, barcode: BarcodeArgument) -> None:
+    """Write nothing more on a volume; it stays readable."""
+    _decide(context, barcode, True, lambda s, b: s.catalog.volumes.close(b, s.now()), "is closed.")
+
+
+@volumes_app.command()
+def doubt(context: typer.Context, barcode: BarcodeArgument, reason: Reason) -> None:
+    """Set a volume aside: it is read if it must be, and never written."""
+    _decide(context, barcode, True, lambda s, b: s.catalog.volumes.doubt(b, reason, s.now()), "is set aside.")
+
+
+@volumes_app.command()
+def clear(context: typer.Context, barcode: BarcodeArgument) -> None:
+    """Trust a volume again for reading that was set aside."""
+    _decide(context, barcode, True, lambda s, b: s.catalog.volumes.clear(b, s.now()), "is trusted again, for reading.")
+
+
+@volumes_app.command()
+def lost(context: typer.Context, barcode: BarcodeArgument, reason: Reason, yes: Yes = False) -> None:
+    """Declare a volume lost, and all copies on it: the policy will make new ones."""
+    _decide(
+        context, barcode, yes, lambda s, b: s.catalog.volumes.lose(b, reason, s.now()), "is lost; so are its copies."
+    )
+
+
+@volumes_app.command()
+def retire(context: typer.Context, barcode: BarcodeArgument, reason: Reason, yes: Yes = False) -> None:
+    """Take an empty volume out of use for good."""
+    _decide(context, barcode, yes, lambda s, b: s.catalog.volumes.retire(b, reason, s.now()), "is out of use.")
+
+
+@volumes_app.command()
+def shelve(
+    context: typer.Context,
+    barcode: BarcodeArgument,
+    location: Annotated[str, typer.Option("--location", help="Where it lies now, in words.")],
+) -> None:
+    """Note that a volume was taken out of its library on purpose, and where it lies."""
+
+    def change(current: Session, code: Barcode) -> None:
+        current.catalog.volumes.move(code, Place.SHELF, location, current.now())
+
+    _decide(context, barcode, True, change, f"lies at {safe(location)}.")

@@ -1,0 +1,119 @@
+"""Libraries and the engine over them, put together from a Config: what owns hardware, and for how long."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from appliance.build import engine_settings, open_catalog, open_pool, volume_pools
+from appliance.config import Config
+from appliance.devices import open_devices
+from drivers.base import Barcode, ElementKind
+from drivers.clock import Clock, SystemClock
+from drivers.errors import TargetFull
+from hsm.catalog import Catalog
+from hsm.catalog.records import CatalogCounts
+from hsm.engine import Engine, EngineBusy
+from hsm.engine.engine import LEASE
+from hsm.library import Library
+from hsm.pool import OnlinePool
+from hsm.rebuild import RebuildReport
+from hsm.rebuild import rebuild as rebuild_catalog
+
+
+@contextmanager
+def open_libraries(config: Config, catalog: Catalog, clock: Clock) -> Iterator[dict[str, Library]]:
+    """All configured libraries, owned until the block ends.
+
+    Raises: LibraryBusy, LibraryMissing, DriverUnknown.
+    """
+    with ExitStack() as stack:
+        libraries = {}
+        for entry in config.libraries:
+            devices = open_devices(entry, config.resolve(entry.path))
+            stack.callback(devices.close)
+            libraries[entry.name] = Library(devices.changer, devices.tape_drives, devices.recorders, catalog, clock)
+        yield libraries
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild read, and what the catalog knows after it."""
+
+    found: RebuildReport
+    studies: CatalogCounts
+
+
+def rebuild(config: Config, barcodes: Sequence[Barcode] | None, progress: Callable[[str], None]) -> Rebuilt:
+    """Enter what the volumes and the online pool hold into the catalog, which is made if it is not there.
+
+    Raises: EngineBusy while an engine runs, and what open_libraries raises.
+    """
+    clock = SystemClock()
+    catalog = open_catalog(config, create=True)
+    try:
+        holder = catalog.leases.holder(LEASE, clock.now())
+        if holder is not None:
+            raise EngineBusy(f"the engine runs as {holder}: stop it first, it owns the libraries")
+        with open_libraries(config, catalog, clock) as libraries:
+            report = rebuild_catalog(catalog, open_pool(config), libraries, clock, barcodes, progress)
+        return Rebuilt(report, catalog.studies.counts())
+    finally:
+        catalog.close()
+
+
+@contextmanager
+def open_engine(config: Config, catalog: Catalog, pool: OnlinePool, clock: Clock | None = None) -> Iterator[Engine]:
+    """An engine over the configured libraries; it has not taken over yet.
+
+    Raises: LibraryBusy, LibraryMissing, DriverUnknown.
+    """
+    clock = clock or SystemClock()
+    settings = engine_settings(config)
+    settings.staging.mkdir(parents=True, exist_ok=True)
+    with open_libraries(config, catalog, clock) as libraries:
+        yield Engine(catalog, pool, libraries, volume_pools(config), settings, clock)
+
+
+@contextmanager
+def engine_here(config: Config, catalog: Catalog, pool: OnlinePool) -> Iterator[Engine]:
+    """An engine that has taken over and gives everything back at the end, for a command that waits.
+
+    Raises: EngineBusy, and what open_engine raises.
+    """
+    with open_engine(config, catalog, pool) as engine:
+        engine.take_over()
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+
+def engine_alive(catalog: Catalog, now: datetime) -> bool:
+    """Whether some process runs the engine of this catalog."""
+    return catalog.leases.holder(LEASE, now) is not None
+
+
+def bring_to_mail_slot(config: Config, library: str, barcode: Barcode) -> None:
+    """Have the robot of a library nobody uses bring a volume to a mail slot, where a person can take it.
+
+    Raises: LibraryBusy while the engine runs, ChangerError and its kinds.
+    """
+    entry = next(entry for entry in config.libraries if entry.name == library)
+    devices = open_devices(entry, config.resolve(entry.path))
+    try:
+        inventory = devices.changer.inventory()
+        place = inventory.find(barcode)
+        if place is None or place.kind is ElementKind.MAIL_SLOT:
+            return
+        target = next((e.index for e in inventory.storage() if e.kind is ElementKind.MAIL_SLOT and not e.full), None)
+        if target is None:
+            raise TargetFull(f"no mail slot of {library} is free; take out what lies there first")
+        if place.kind is ElementKind.DRIVE:
+            index = place.index
+            (devices.tape_drives[index] if index in devices.tape_drives else devices.recorders[index]).unload()
+            devices.changer.unload(place.index, target)
+        else:
+            devices.changer.transfer(place.index, target)
+    finally:
+        devices.close()

@@ -1,0 +1,85 @@
+"""The web pages under gunicorn: one process with threads, restarted by its master when it hangs."""
+
+import logging
+import socket
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+
+from appliance import build
+from appliance.config import Config
+from drivers.clock import SystemClock
+from hsm.catalog import Catalog
+from web.app import create_app
+from web.services import Services, WebSettings
+
+REQUEST_LIMIT_S = 120  # a worker that says nothing for so long is replaced
+STOP_LIMIT_S = 10
+
+
+class PagesLogger(Logger):  # type: ignore[misc] # gunicorn ships no types
+    """Gunicorn's words go where ours go."""
+
+    def setup(self, cfg: Any) -> None:
+        """Add no handler: the root logger has one."""
+        self.loglevel = logging.getLogger().level
+        for logger in (self.error_log, self.access_log):
+            logger.handlers.clear()
+            logger.propagate = True
+
+
+def pages(config: Config, catalog: Catalog) -> Flask:
+    """The application over an open catalog."""
+    from appliance.serve import web_key
+
+    clock = SystemClock()
+    pool = build.open_pool(config)
+    names = {config.web.host, socket.gethostname(), socket.getfqdn()} - {"0.0.0.0", "::"}
+    settings = WebSettings(secret_key=web_key(config), trusted_hosts=tuple(sorted(names)))
+    return create_app(
+        Services(
+            catalog=catalog,
+            archive=build.open_archive(config, catalog, pool, clock),
+            pool_usage=lambda: build.disk_facts(config, pool),
+            pool_check=pool.check,
+            volume_pools=build.volume_pools(config),
+            settings=settings,
+            clock=clock,
+        )
+    )
+
+
+class PagesServer(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
+    """Gunicorn with our application; run() returns never, the process ends."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        catalog = build.open_catalog(config, create=False)
+        try:
+            pages(config, catalog)  # what is wrong is said now, and not by a worker again and again
+        finally:
+            catalog.close()
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Gunicorn's settings; it says READY to NOTIFY_SOCKET by itself once it listens."""
+        web = self._config.web
+        host = f"[{web.host}]" if ":" in web.host else web.host
+        for name, value in {
+            "bind": [f"{host}:{web.port}"],
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": web.threads,
+            "timeout": REQUEST_LIMIT_S,
+            "graceful_timeout": STOP_LIMIT_S,
+            "logger_class": PagesLogger,
+            "control_socket_disable": True,
+            "proc_name": "firn-web",
+        }.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """The application of one worker, with a catalog of its own: connections do not survive a fork."""
+        return pages(self._config, build.open_catalog(self._config, create=False))

@@ -38,7 +38,7 @@ def undocumented_commands(text: str, found: Iterable[tuple[str, list[str]]]) -> 
 
     A command is described below a heading that holds its name; its options stand in that section.
     """
-    sections = re.split(r"^(?=#+ )", text, flags=re.MULTILINE)
+    sections = [part for part in re.split(r"^(?=#+ )", text, flags=re.MULTILINE) if part.startswith("#")]
     missing = []
     for command, options in found:
         named = re.compile(rf"`{re.escape(command)}(?![\w-])")

@@ -188,6 +188,7 @@ def test_an_unreadable_file_does_not_hide_wrong_variables(tmp_path: Path, conten
         (POOL, "volume_pool[1].library", "configured: none"),
         ("[web]\nport = 11112\n", "web.port", "dicom.port"),
         ('[web]\nhost = "0.0.0.0"\nport = 11112\n', "web.port", "dicom.port"),
+        ('[web]\nhost = "::"\nport = 11112\n', "web.port", "dicom.port"),
         ("[pack]\nmax_bytes = 4000000000\n", "dicom.max_object_bytes", "pack.max_bytes"),
         ("[engine]\nretry_max_s = 5\n", "engine.retry_first_s", "30 s is longer"),
         ('[catalog]\nurl = "mysql://db"\n', "catalog.url", "'mysql'"),
@@ -198,8 +199,25 @@ def test_settings_that_contradict_each_other_are_refused(written: Written, text:
     fault = only(check(written(text), {}))
     assert fault.key == key
     assert said in fault.wrong
+    assert fault.remedy
     with pytest.raises(ConfigInvalid):
         load(written(text), {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[catalog]\nurl = "sqlite:////srv/catalog.db"\n',
+        '[catalog]\nurl = "postgresql://db/firn"\n',
+        '[catalog]\nurl = "postgresql+psycopg://firn@db/firn"\n',
+        "[engine]\nretry_first_s = 60\nretry_max_s = 60\n",
+        "[pack]\nmax_bytes = 8589934592\n",
+        "[online]\nhigh_water_pct = 75.5\n",
+        '[online]\ndirectories = ["a", "ab"]\n',
+    ],
+)
+def test_settings_that_only_just_fit_are_accepted(written: Written, text: str) -> None:
+    assert check(written(text), {}) == []
 
 
 def test_the_same_port_on_two_addresses_is_allowed(written: Written) -> None:

@@ -27,8 +27,8 @@ def demo_config(root: Path) -> Config:
         "dicom": {"max_object_bytes": DEMO_PACK_BYTES, "recall_patience_s": 120},
         "library": libraries,
         "volume_pool": [
-            {"name": "tape-a", "barcodes": ["A?????L8"], **tape},
-            {"name": "tape-b", "barcodes": ["B?????L8"], **tape},
+            {"name": "tape_a", "barcodes": ["A?????L8"], **tape},
+            {"name": "tape_b", "barcodes": ["B?????L8"], **tape},
             {"name": "disc", "barcodes": ["D?????"], **disc},
         ],
         "policy": {"tick_every_s": 5},

@@ -6,6 +6,7 @@ Source: PS3.4 C.2.2.2 (character set of an answer), PS3.18 annex F.2.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pydicom import config
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
@@ -37,7 +38,8 @@ def _dataset(attributes: Mapping[str, Any]) -> Dataset:
     for key, said in attributes.items():
         vr = said["vr"]
         values = list(said.get("Value", ()))
-        dataset.add(DataElement(int(key, 16), vr, _value(vr, values), already_converted=vr == "SQ"))
+        # what was stored is answered as it is, also where it breaks a rule for values
+        dataset.add(DataElement(int(key, 16), vr, _value(vr, values), validation_mode=config.IGNORE))
     return dataset
 
 

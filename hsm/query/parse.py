@@ -102,7 +102,8 @@ def parse_retrieval(identifier: Dataset, model: Model, relational: bool = False)
     found: dict[Level, tuple[str, ...]] = {}
     for upper in LEVELS[: level.depth + 1]:
         tag = UNIQUE_KEYS[upper]
-        values = tuple(text for text in _texts(identifier.get(tag)) if not _UNIVERSAL.fullmatch(text))
+        said = _texts(identifier.get(tag)) if upper in model.levels else []
+        values = tuple(text for text in said if not _UNIVERSAL.fullmatch(text))
         name = _name(tag)
         if not values and (upper is level or (upper in model.levels and not relational)):
             raise QueryInvalid(f"{name} is missing at level {level}", tag=tag)

@@ -1,0 +1,1 @@
+"""The PACS core: DICOM services on the network."""

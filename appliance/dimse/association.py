@@ -1,0 +1,166 @@
+"""One association that a peer opened: negotiated, served command by command, ended in good order or not.
+
+Everything happens in one thread, so nothing of it outlives the association.
+Source: PS3.8 section 9.2, PS3.7 section 8.
+"""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from appliance.dimse.channel import Channel, PeerAborted, PeerReleased
+from appliance.dimse.commands import RESPONSE, Code, Command, CommandInvalid, Field
+from appliance.dimse.find import FindService
+from appliance.dimse.negotiation import Agreement, Context, decide
+from appliance.dimse.retrieve import RetrieveService
+from appliance.dimse.services import Service
+from appliance.dimse.settings import DimseSettings
+from appliance.dimse.statuses import Status, comment
+from appliance.dimse.store import serve_store
+from appliance.dimse.wire import AbortReason, PduType, ProtocolError, Wire, WireClosed, abort, release_rp
+from hsm.archive import Archive
+
+_log = structlog.get_logger()
+_SERVICE_OF = {
+    Code.C_ECHO: Service.ECHO,
+    Code.C_STORE: Service.STORE,
+    Code.C_FIND: Service.FIND,
+    Code.C_MOVE: Service.MOVE,
+    Code.C_GET: Service.GET,
+}
+
+
+class Association:
+    """Serves one connection to its end."""
+
+    def __init__(self, wire: Wire, peer_address: str, settings: DimseSettings, archive: Archive) -> None:
+        self._wire = wire
+        self._peer_address = peer_address
+        self._settings = settings
+        self._archive = archive
+        self._calling_aet = ""
+
+    def run(self, full: Callable[[], bool]) -> None:
+        """Negotiate and serve until the peer ends it, breaks a rule, or falls silent. Raises nothing of the peer's.
+
+        `full`: whether this connection is one too many.
+        """
+        started = time.monotonic()
+        ended = "released"
+        try:
+            agreement = self._negotiate(full)
+            if agreement is None:
+                return
+            self._serve(Channel(self._wire, self._settings, agreement.peer_max_pdu_bytes), agreement)
+        except PeerReleased:
+            self._say_goodbye(release_rp())
+        except PeerAborted:
+            ended = "aborted by the peer"
+        except WireClosed as error:
+            ended = str(error)
+            self._say_goodbye(abort(AbortReason.NOT_SPECIFIED))
+        except (ProtocolError, CommandInvalid) as error:
+            ended = f"aborted: {error}"
+            reason = error.reason if isinstance(error, ProtocolError) else AbortReason.INVALID_PARAMETER
+            self._say_goodbye(abort(reason))
+        finally:
+            self._wire.close()
+        _log.info(
+            "association_ended",
+            calling_aet=self._calling_aet or None,
+            address=self._peer_address,
+            how=ended,
+            duration_s=round(time.monotonic() - started, 3),
+        )
+
+    def _negotiate(self, full: Callable[[], bool]) -> Agreement | None:
+        kind, body = self._wire.read_pdu(self._settings.artim_s, self._settings.artim_s)
+        if kind != PduType.ASSOCIATE_RQ:
+            raise ProtocolError(f"PDU of type {kind} before an association", AbortReason.UNEXPECTED_PDU)
+        request = bytes((kind, 0)) + len(body).to_bytes(4, "big") + bytes(body)
+        decision = decide(request, self._settings, full())
+        self._wire.send(decision.answer, self._settings.network_s)
+        if decision.agreement is None:
+            _log.warning("association_rejected", address=self._peer_address, why=decision.reason)
+            self._wire.readable(1.0)  # let the peer close first, so that it reads why
+            return None
+        self._calling_aet = decision.agreement.calling_aet
+        _log.info(
+            "association_accepted",
+            calling_aet=self._calling_aet,
+            called_aet=decision.agreement.called_aet,
+            address=self._peer_address,
+            contexts=len(decision.agreement.contexts),
+        )
+        return decision.agreement
+
+    def _serve(self, channel: Channel, agreement: Agreement) -> None:
+        while True:
+            context_id, command = channel.read_command(self._settings.idle_s)
+            context = agreement.contexts.get(context_id)
+            if context is None:
+                raise ProtocolError(f"presentation context {context_id} was not accepted")
+            if command.code == Code.C_CANCEL:
+                continue  # what it means to stop has ended already
+            if command.code & RESPONSE:
+                raise ProtocolError(f"answer {command.code:#06x} to nothing", AbortReason.UNEXPECTED_PDU)
+            self._guarded(channel, agreement, context, command)
+
+    def _guarded(self, channel: Channel, agreement: Agreement, context: Context, command: Command) -> None:
+        """Serve one command; an error of ours is answered where that can still be done, and never spreads."""
+        try:
+            self._dispatch(channel, agreement, context, command)
+        except (PeerReleased, PeerAborted, WireClosed, ProtocolError, CommandInvalid):
+            raise
+        except Exception as error:
+            _log.exception("command_failed", command=f"{command.code:04X}", calling_aet=self._calling_aet)
+            # where in the exchange it happened is not known, so the association cannot go on
+            raise ProtocolError(f"internal error: {type(error).__name__}", AbortReason.NOT_SPECIFIED) from error
+
+    def _dispatch(self, channel: Channel, agreement: Agreement, context: Context, command: Command) -> None:
+        service = _SERVICE_OF.get(command.code)  # type: ignore[call-overload]
+        if service is not context.served.service:
+            self._refuse(channel, context, command)
+        elif service is Service.ECHO:
+            self._answer(channel, context, command, Status.SUCCESS)
+        elif service is Service.STORE:
+            serve_store(channel, context, command, self._archive, self._calling_aet)
+        elif service is Service.FIND:
+            FindService(channel, agreement, self._settings, self._archive).serve(context, command)
+        else:
+            RetrieveService(channel, agreement, self._settings, self._archive, context, command).serve()
+
+    def _refuse(self, channel: Channel, context: Context, command: Command) -> None:
+        if command.has_dataset:
+            channel.read_dataset(context.id, _nowhere)
+        self._answer(
+            channel,
+            context,
+            command,
+            Status.UNRECOGNISED_OPERATION,
+            f"command {command.code:04X} is not served in this presentation context",
+        )
+
+    @staticmethod
+    def _answer(channel: Channel, context: Context, command: Command, status: Status, text: str = "") -> None:
+        fields: dict[Field, int | str] = {
+            Field.AFFECTED_SOP_CLASS: context.sop_class_uid,
+            Field.COMMAND: command.code | RESPONSE,
+            Field.RESPONDED_ID: command.number(Field.MESSAGE_ID),
+            Field.STATUS: status,
+        }
+        if text:
+            fields[Field.ERROR_COMMENT] = comment(text)
+        channel.send(context.id, fields)
+
+    def _say_goodbye(self, pdu: bytes) -> None:
+        try:
+            self._wire.send(pdu, 1.0)
+            self._wire.readable(1.0)  # the peer closes; what we close first it might never read
+        except WireClosed:
+            return
+
+
+def _nowhere(_fragment: memoryview) -> None:
+    """What is refused is read and forgotten."""

@@ -1,0 +1,50 @@
+"""What an installation decides about its DICOM network."""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another application entity: where to send to, and how long it waits."""
+
+    host: str
+    port: int
+    patience_s: float | None = None  # how long a C-MOVE it asked for may wait for a recall; None: the general setting
+
+
+@dataclass(frozen=True)
+class DimseSettings:
+    """Everything the PACS core needs to know of its surroundings."""
+
+    ae_title: str = "FIRN"
+    host: str = "0.0.0.0"
+    port: int = 11112  # 0: any free one
+    peers: Mapping[str, Peer] = field(default_factory=dict)  # by AE title: move destinations, and their patience
+    aliases: tuple[str, ...] = ()  # further AE titles we answer to
+    require_called_aet: bool = False  # refuse who calls us by another name
+    allowed_callers: tuple[str, ...] = ()  # empty: everybody may call
+    unrestricted_storage: bool = False  # accept private and unknown SOP classes and transfer syntaxes for storage
+    max_associations: int = 100  # at a time, in this process
+    max_pdu_bytes: int = 256 * 1024  # the most we take; a peer chooses less if it likes
+    artim_s: float = 30.0  # from connection to A-ASSOCIATE-RQ, and for a peer's answer to ours
+    idle_s: float = 600.0  # an association without a message ends after this
+    network_s: float = 60.0  # between two pieces of one message, and for one of ours to be taken
+    answer_s: float = 300.0  # for a peer to answer a C-STORE of ours
+    connect_s: float = 10.0  # for a destination to be reached
+    keepalive_s: float = 10.0  # between two Pending responses while a recall is waited for
+    patience_s: float = 1800.0  # how long a C-MOVE or C-GET waits for a recall
+    recall_poll_s: float = 1.0  # how often a waited for recall is looked at
+    find_limit: int = 20_000  # answers to one C-FIND
+    stop_grace_s: float = 10.0  # for associations to end by themselves when the server stops
+    tls: ssl.SSLContext | None = None  # of the server's side; destinations are called without
+
+    def answers_to(self, called_aet: str) -> bool:
+        """Whether a called AE title is one of ours, or nobody minds."""
+        return not self.require_called_aet or called_aet in (self.ae_title, *self.aliases)
+
+    def patience_of(self, aet: str) -> float:
+        """How long a recall may keep that peer waiting, in seconds."""
+        peer = self.peers.get(aet)
+        return self.patience_s if peer is None or peer.patience_s is None else peer.patience_s

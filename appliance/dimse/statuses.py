@@ -1,0 +1,35 @@
+"""Every status we answer with, on one screen. docs/DICOM.md explains them; a test compares the two.
+
+Source: PS3.4 tables B.2-1, C.4-1, C.4-2 and C.4-3; values in the C000 range are ours to assign.
+"""
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """A status of a response."""
+
+    SUCCESS = 0x0000
+    PENDING = 0xFF00
+    PENDING_WITH_UNSUPPORTED_KEYS = 0xFF01  # C-FIND: some wanted keys come back empty
+    CANCELLED = 0xFE00
+    SOME_FAILED = 0xB000  # C-MOVE, C-GET: not all sub-operations succeeded
+    OUT_OF_RESOURCES = 0xA700  # C-STORE, C-FIND: no room, no catalog; try again later
+    NOTHING_SENT = 0xA702  # C-MOVE, C-GET: no sub-operation succeeded
+    DESTINATION_UNKNOWN = 0xA801  # C-MOVE
+    DOES_NOT_MATCH = 0xA900  # identifier or data set contradicts its SOP class or what was announced
+    CANNOT_UNDERSTAND = 0xC000  # data set or identifier cannot be read
+    INTERNAL_ERROR = 0xC001  # our fault; the log has more
+    CONFLICT = 0xC111  # C-STORE: another content is stored under this UID
+    OFFLINE = 0xC310  # C-MOVE, C-GET: a person must bring the volume that the comment names
+    UNAVAILABLE = 0xC311  # C-MOVE, C-GET: no copy can be read
+    RECALL_GOES_ON = 0xC312  # C-MOVE, C-GET: not back within the peer's patience; the comment says when
+    RECALL_FAILED = 0xC313  # C-MOVE, C-GET
+    UNRECOGNISED_OPERATION = 0x0211
+    NO_SUCH_SOP_CLASS = 0x0122
+
+
+def comment(text: str) -> str:
+    """A text fit for Error Comment: one line of ASCII, at most 64 characters. Source: PS3.7 table E.1-1 (LO)."""
+    line = " ".join(text.replace("\\", "/").split())
+    return line.encode("ascii", "replace").decode("ascii")[:64]

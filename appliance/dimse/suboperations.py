@@ -1,0 +1,139 @@
+"""One C-STORE of ours: a stored object goes out as its bytes lie in the pool.
+
+Only where the receiver takes nothing but another way of writing the same uncompressed elements is a data set read and
+written anew; nothing is ever decompressed or compressed here.
+Source: PS3.4 annex B, PS3.7 9.1.1.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from pydicom import dcmread
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+
+from appliance.dimse.channel import Channel
+from appliance.dimse.commands import Code, Field
+from appliance.dimse.services import DEFLATED, EXPLICIT, IMPLICIT
+from hsm.archive import Archive
+from hsm.facts import StoredInstance
+
+# written anew without touching a pixel: byte order stays. Big endian is left out, its pixels would have to be swapped.
+CONVERTIBLE = (EXPLICIT, IMPLICIT, DEFLATED)
+_TARGETS = (EXPLICIT, IMPLICIT)
+
+
+class NotSent(Exception):
+    """An instance was not sent; the message says why, in words for an Error Comment."""
+
+
+@dataclass(frozen=True)
+class Originator:
+    """Who asked for the C-MOVE. Source: PS3.7 table 9.1-1 (Move Originator)."""
+
+    aet: str
+    message_id: int
+
+
+class Destination(Protocol):
+    """An association over which objects can be stored at the peer."""
+
+    def contexts_for(self, sop_class_uid: str) -> Mapping[str, int]:
+        """The accepted contexts for a SOP class: transfer syntax -> context ID."""
+        ...
+
+    def store(self, context_id: int, fields: Mapping[Field, int | str], stream: BinaryIO, size_bytes: int) -> int:
+        """Send one object and wait for the answer; its status. Raises: WireClosed, ProtocolError, OSError."""
+        ...
+
+
+def send_instance(
+    archive: Archive, instance: StoredInstance, destination: Destination, originator: Originator | None = None
+) -> int:
+    """Send one instance; the status the receiver answered.
+
+    Raises: NotSent when no context fits; NotOnline, PoolError; and what the association raises.
+    """
+    contexts = destination.contexts_for(instance.sop_class_uid)
+    target = pick_syntax(instance.transfer_syntax_uid, contexts)
+    fields: dict[Field, int | str] = {
+        Field.AFFECTED_SOP_CLASS: instance.sop_class_uid,
+        Field.COMMAND: Code.C_STORE,
+        Field.PRIORITY: 0,
+        Field.AFFECTED_SOP_INSTANCE: instance.sop_instance_uid,
+    }
+    if originator is not None:
+        fields[Field.ORIGINATOR_AET] = originator.aet[:16]
+        fields[Field.ORIGINATOR_ID] = originator.message_id
+    with archive.open(instance) as stream:
+        if target == instance.transfer_syntax_uid:
+            stream.seek(instance.dataset_offset)
+            size_bytes = instance.size_bytes - instance.dataset_offset
+            return destination.store(contexts[target], fields, stream, size_bytes)
+        data = rewritten(stream, target)
+    return destination.store(contexts[target], fields, io.BytesIO(data), len(data))
+
+
+def pick_syntax(stored: str, accepted: Mapping[str, int]) -> str:
+    """The transfer syntax to send in: as stored, or else another uncompressed little-endian one.
+
+    Raises: NotSent.
+    """
+    if stored in accepted:
+        return stored
+    if not accepted:
+        raise NotSent("receiver does not take this SOP class")
+    if stored in CONVERTIBLE:
+        for target in _TARGETS:
+            if target in accepted:
+                return target
+    raise NotSent(f"receiver does not take transfer syntax {stored}")
+
+
+def rewritten(stream: BinaryIO, target: str) -> bytes:
+    """The data set of a Part 10 file in another uncompressed little-endian transfer syntax.
+
+    Raises: NotSent when it cannot be written so.
+    """
+    try:
+        dataset = dcmread(stream)
+        out = DicomBytesIO()
+        out.is_little_endian, out.is_implicit_VR = True, target == IMPLICIT
+        dataset.file_meta.TransferSyntaxUID = target
+        write_dataset(out, dataset)
+    except Exception as error:
+        raise NotSent(f"cannot be written as {target}: {type(error).__name__}") from error
+    return out.getvalue()
+
+
+class PeerAsDestination:
+    """The peer of an association we accepted, which takes objects on it (C-GET)."""
+
+    def __init__(self, channel: Channel, contexts: Mapping[str, Mapping[str, int]], waiter: "Waiter") -> None:
+        self._channel = channel
+        self._contexts = contexts
+        self._waiter = waiter
+
+    def contexts_for(self, sop_class_uid: str) -> Mapping[str, int]:
+        """Those for which the peer took the role of a receiver."""
+        return self._contexts.get(sop_class_uid, {})
+
+    def store(self, context_id: int, fields: Mapping[Field, int | str], stream: BinaryIO, size_bytes: int) -> int:
+        """Send one object between the requests of the peer and wait for its answer."""
+        message_id = self._waiter.next_message_id()
+        self._channel.send_stream(context_id, {**fields, Field.MESSAGE_ID: message_id}, stream, size_bytes)
+        return self._waiter.wait_for(message_id)
+
+
+class Waiter(Protocol):
+    """Waits for the answer to a C-STORE of ours while a wish to stop may come first."""
+
+    def next_message_id(self) -> int:
+        """A message ID that no open message has."""
+        ...
+
+    def wait_for(self, message_id: int) -> int:
+        """The status of the answer. Raises: WireClosed, ProtocolError, PeerReleased, PeerAborted."""
+        ...

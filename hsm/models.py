@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy import DateTime as SqlDateTime
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -65,6 +66,14 @@ class Base(DeclarativeBase):
     }
 
 
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index over the rows that fulfil a condition."""
+    condition = text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
+# Text that came with an object has no length limit here: a value longer than the standard allows is no reason to refuse
+# a study. hsm/catalog/text.py cuts what an index could not hold.
 Uid = String(64)
 Digest = String(64)
 Name = String(64)
@@ -77,12 +86,12 @@ class Patient(Base):
     __table_args__ = (UniqueConstraint("patient_id", "issuer"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    patient_id: Mapped[str] = mapped_column(String(256))  # "" when the objects carry none
-    issuer: Mapped[str] = mapped_column(String(256), default="")
+    patient_id: Mapped[str] = mapped_column(Text)  # "" when the objects carry none
+    issuer: Mapped[str] = mapped_column(Text, default="")
     name: Mapped[str] = mapped_column(Text, default="")
     name_folded: Mapped[str] = mapped_column(Text, default="", index=True)
     birth_date: Mapped[date | None]
-    sex: Mapped[str] = mapped_column(String(16), default="")
+    sex: Mapped[str] = mapped_column(Text, default="")
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)  # DICOM JSON of further patient keys
     studies: Mapped[list["Study"]] = relationship(back_populates="patient")
 
@@ -99,16 +108,16 @@ class Study(Base):
     patient_name: Mapped[str] = mapped_column(Text, default="")
     patient_name_folded: Mapped[str] = mapped_column(Text, default="", index=True)
     study_date: Mapped[date | None]
-    study_time: Mapped[str] = mapped_column(String(16), default="")  # "HHMMSS.FFFFFF", padded, "" when absent
-    accession_number: Mapped[str] = mapped_column(String(256), default="", index=True)
-    study_id: Mapped[str] = mapped_column(String(256), default="")
+    study_time: Mapped[str] = mapped_column(Text, default="")  # "HHMMSS.FFFFFF", padded, "" when absent
+    accession_number: Mapped[str] = mapped_column(Text, default="", index=True)
+    study_id: Mapped[str] = mapped_column(Text, default="")
     description: Mapped[str] = mapped_column(Text, default="")
     referring_physician: Mapped[str] = mapped_column(Text, default="")
     referring_physician_folded: Mapped[str] = mapped_column(Text, default="")
     institution: Mapped[str] = mapped_column(Text, default="")
-    character_set: Mapped[str] = mapped_column(String(128), default="")  # as in its first instance
+    character_set: Mapped[str] = mapped_column(Text, default="")  # as in its first instance
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)  # DICOM JSON of further study keys
-    source_aet: Mapped[str] = mapped_column(String(64), default="")  # who sent the first instance
+    source_aet: Mapped[str] = mapped_column(Text, default="")  # who sent the first instance
     received_at: Mapped[datetime] = mapped_column(index=True)  # first instance
     changed_at: Mapped[datetime] = mapped_column(index=True)  # last new instance
     accessed_at: Mapped[datetime | None]  # last retrieval; searching, verifying and migrating are none
@@ -130,12 +139,12 @@ class Series(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     study_fk: Mapped[int] = mapped_column(ForeignKey("studies.id"))
     series_instance_uid: Mapped[str] = mapped_column(Uid, index=True)
-    modality: Mapped[str] = mapped_column(String(64), default="", index=True)
+    modality: Mapped[str] = mapped_column(Text, default="", index=True)
     series_number: Mapped[int | None]
     description: Mapped[str] = mapped_column(Text, default="")
-    body_part: Mapped[str] = mapped_column(String(64), default="")
+    body_part: Mapped[str] = mapped_column(Text, default="")
     series_date: Mapped[date | None]
-    series_time: Mapped[str] = mapped_column(String(16), default="")
+    series_time: Mapped[str] = mapped_column(Text, default="")
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     instance_count: Mapped[int] = mapped_column(default=0)
     study: Mapped[Study] = relationship(back_populates="series")
@@ -146,23 +155,31 @@ class Instance(Base):
     """One SOP instance and where its bytes lie in the online pool."""
 
     __tablename__ = "instances"
-    __table_args__ = (Index("ix_instances_series_number", "series_fk", "instance_number"),)
+    __table_args__ = (
+        Index("ix_instances_series_number", "series_fk", "instance_number"),
+        # Small beside the table, and all that availability, recall, packing and a restart ask for:
+        _partial("ix_instances_not_online", "pack_fk", "series_fk", where="online_state <> 'online'"),
+        _partial("ix_instances_releasing", "study_fk", where="online_state = 'releasing'"),
+        _partial("ix_instances_unpacked", "study_fk", where="pack_fk IS NULL"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     series_fk: Mapped[int] = mapped_column(ForeignKey("series.id"))
     study_fk: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
     sop_instance_uid: Mapped[str] = mapped_column(Uid, unique=True)
-    sop_class_uid: Mapped[str] = mapped_column(Uid)
-    transfer_syntax_uid: Mapped[str] = mapped_column(Uid)
+    sop_class_uid: Mapped[str] = mapped_column(Text)
+    transfer_syntax_uid: Mapped[str] = mapped_column(Text)
     instance_number: Mapped[int | None]
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)  # rows, columns, frames, content date ...
     size_bytes: Mapped[int]  # of the stored file, file meta included
     sha256: Mapped[str] = mapped_column(Digest)  # of the stored file
-    dataset_sha256: Mapped[str] = mapped_column(Digest)  # of the data set behind the file meta: "same content" means this
+    dataset_sha256: Mapped[str] = mapped_column(
+        Digest
+    )  # of the data set behind the file meta: "same content" means this
     dataset_offset: Mapped[int]  # where the data set begins in the stored file
-    source_aet: Mapped[str] = mapped_column(String(64), default="")
+    source_aet: Mapped[str] = mapped_column(Text, default="")
     received_at: Mapped[datetime]
-    online_state: Mapped[str] = mapped_column(String(16), index=True)
+    online_state: Mapped[str] = mapped_column(String(16))
     pool_directory: Mapped[str | None] = mapped_column(Text)  # None once released
     pool_path: Mapped[str | None] = mapped_column(Text)  # relative to pool_directory
     pack_fk: Mapped[int | None] = mapped_column(ForeignKey("packs.id"), index=True)
@@ -184,11 +201,30 @@ class Pack(Base):
     created_at: Mapped[datetime]
 
 
+class SupersededMember(Base):
+    """A member of a pack whose instance was replaced by another version: still on the media, never recalled."""
+
+    __tablename__ = "superseded_members"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pack_fk: Mapped[int] = mapped_column(ForeignKey("packs.id"), index=True)
+    sop_instance_uid: Mapped[str] = mapped_column(Uid, index=True)
+    series_instance_uid: Mapped[str] = mapped_column(Uid)
+    offset_bytes: Mapped[int]
+    size_bytes: Mapped[int]
+    sha256: Mapped[str] = mapped_column(Digest)
+    replaced_at: Mapped[datetime]
+
+
 class Copy(Base):
     """One pack on one volume."""
 
     __tablename__ = "copies"
-    __table_args__ = (Index("ix_copies_volume_sequence", "volume_fk", "sequence"),)
+    __table_args__ = (
+        Index("ix_copies_volume_sequence", "volume_fk", "sequence"),
+        # One pack lies once on a volume: two copies there would fail together.
+        _partial("uq_copies_pack_volume", "pack_fk", "volume_fk", where="state <> 'reclaimed'", unique=True),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     pack_fk: Mapped[int] = mapped_column(ForeignKey("packs.id"), index=True)
@@ -213,7 +249,7 @@ class Volume(Base):
     __tablename__ = "volumes"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    barcode: Mapped[str] = mapped_column(String(32), unique=True)
+    barcode: Mapped[str] = mapped_column(String(64), unique=True)
     uuid: Mapped[str | None] = mapped_column(String(36), unique=True)  # from the label
     kind: Mapped[str] = mapped_column(String(16))
     generation: Mapped[str] = mapped_column(String(16), default="")
@@ -250,7 +286,7 @@ class LibraryElement(Base):
     kind: Mapped[str] = mapped_column(String(16))
     index: Mapped[int]
     full: Mapped[bool]
-    barcode: Mapped[str | None] = mapped_column(String(32))
+    barcode: Mapped[str | None] = mapped_column(String(64))
     drive_serial: Mapped[str | None] = mapped_column(Name)
     seen_at: Mapped[datetime]
 
@@ -267,7 +303,7 @@ class Drive(Base):
     serial: Mapped[str] = mapped_column(Name)
     kind: Mapped[str] = mapped_column(String(16))
     state: Mapped[str] = mapped_column(String(16))
-    barcode: Mapped[str | None] = mapped_column(String(32))
+    barcode: Mapped[str | None] = mapped_column(String(64))
     reason: Mapped[str] = mapped_column(Text, default="")
     errors: Mapped[int] = mapped_column(default=0)  # in a row
     changed_at: Mapped[datetime]
@@ -294,14 +330,15 @@ class Job(Base):
     done_bytes: Mapped[int] = mapped_column(default=0)
     phase: Mapped[str] = mapped_column(Text, default="")  # in words: "locating block 81234 on A00012L8"
     message: Mapped[str] = mapped_column(Text, default="")  # what went wrong last
-    barcode: Mapped[str | None] = mapped_column(String(32))  # volume in use or wanted
+    barcode: Mapped[str | None] = mapped_column(String(64))  # volume in use or wanted
     attempts: Mapped[int] = mapped_column(default=0)
-    requested_by: Mapped[str] = mapped_column(Name, default="policy")
+    requested_by: Mapped[str] = mapped_column(Text, default="policy")
     created_at: Mapped[datetime]
     not_before: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     eta_at: Mapped[datetime | None]
+    cancel_requested: Mapped[bool] = mapped_column(default=False)  # wished while running; the mover looks
 
 
 class RecallRequest(Base):
@@ -311,7 +348,7 @@ class RecallRequest(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_fk: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
-    requested_by: Mapped[str] = mapped_column(Name)
+    requested_by: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
     series_uids: Mapped[list[Any]] = mapped_column(default=list)  # empty: the whole study
     instance_uids: Mapped[list[Any]] = mapped_column(default=list)
@@ -323,7 +360,7 @@ class RecallJob(Base):
     __tablename__ = "recall_jobs"
 
     request_fk: Mapped[int] = mapped_column(ForeignKey("recall_requests.id"), primary_key=True)
-    job_fk: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    job_fk: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, index=True)
 
 
 class Policy(Base):
@@ -333,7 +370,7 @@ class Policy(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)  # the version
     text: Mapped[str] = mapped_column(Text)
-    author: Mapped[str] = mapped_column(Name)
+    author: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
 
 
@@ -345,7 +382,7 @@ class Hold(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     study_fk: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
     reason: Mapped[str] = mapped_column(Text)
-    placed_by: Mapped[str] = mapped_column(Name)
+    placed_by: Mapped[str] = mapped_column(Text)
     placed_at: Mapped[datetime]
     until: Mapped[datetime | None]
     lifted_at: Mapped[datetime | None]
@@ -360,7 +397,7 @@ class Event(Base):
     at: Mapped[datetime] = mapped_column(index=True)
     level: Mapped[str] = mapped_column(String(16))  # info, warning, error
     name: Mapped[str] = mapped_column(Name, index=True)
-    subject: Mapped[str] = mapped_column(String(255), default="", index=True)  # a UID, barcode, drive serial, pack digest
+    subject: Mapped[str] = mapped_column(Text, default="", index=True)  # a UID, barcode, drive serial, pack digest
     fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
@@ -373,9 +410,18 @@ class Quarantined(Base):
     at: Mapped[datetime]
     path: Mapped[str] = mapped_column(Text, unique=True)
     reason: Mapped[str] = mapped_column(Text)
-    sop_instance_uid: Mapped[str] = mapped_column(String(255), default="", index=True)
-    source_aet: Mapped[str] = mapped_column(String(64), default="")
+    sop_instance_uid: Mapped[str] = mapped_column(Text, default="", index=True)
+    source_aet: Mapped[str] = mapped_column(Text, default="")
     size_bytes: Mapped[int] = mapped_column(default=0)
+
+
+class Counter(Base):
+    """A number that only grows, for those who want to know cheaply whether anything changed."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(Name, primary_key=True)
+    value: Mapped[int] = mapped_column(default=0)
 
 
 class Lease(Base):
@@ -384,5 +430,5 @@ class Lease(Base):
     __tablename__ = "leases"
 
     name: Mapped[str] = mapped_column(Name, primary_key=True)
-    holder: Mapped[str] = mapped_column(String(128))
+    holder: Mapped[str] = mapped_column(Text)
     expires_at: Mapped[datetime]

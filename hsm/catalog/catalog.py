@@ -1,0 +1,80 @@
+"""The front of the catalog: one object that holds a sub-object for each subject."""
+
+from types import TracebackType
+from typing import Self
+
+from hsm.catalog.copies import Copies
+from hsm.catalog.database import Database, make_engine, parse_url
+from hsm.catalog.drives import Drives
+from hsm.catalog.dump import Dump
+from hsm.catalog.events import Events
+from hsm.catalog.facts import PolicyFacts
+from hsm.catalog.holds import Holds
+from hsm.catalog.intake import Intake
+from hsm.catalog.jobs import Jobs
+from hsm.catalog.leases import Leases
+from hsm.catalog.packs import Packs
+from hsm.catalog.policies import Policies
+from hsm.catalog.rebuild import Rebuild
+from hsm.catalog.recalls import Recalls
+from hsm.catalog.release import Release
+from hsm.catalog.schema import bring_up
+from hsm.catalog.studies import Studies
+from hsm.catalog.volumes import Volumes
+
+
+class Catalog:
+    """What is stored where. Threads may share one; every process opens its own.
+
+    Every method of a sub-object is one transaction: done and durable when it returns, undone when it raises. All may raise
+    CatalogUnavailable.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """Over a database whose schema is up; use `open`."""
+        self.database = database
+        self.intake = Intake(database)
+        self.studies = Studies(database)
+        self.packs = Packs(database)
+        self.copies = Copies(database)
+        self.volumes = Volumes(database)
+        self.drives = Drives(database)
+        self.jobs = Jobs(database)
+        self.recalls = Recalls(database)
+        self.release = Release(database)
+        self.policies = Policies(database)
+        self.holds = Holds(database)
+        self.events = Events(database)
+        self.leases = Leases(database)
+        self.facts = PolicyFacts(database)
+        self.dump = Dump(database)
+        self.rebuild = Rebuild(database)
+
+    @classmethod
+    def open(cls, url: str, pool_size: int = 5, busy_timeout_s: float = 20.0) -> Self:
+        """Connect, and make or upgrade the tables. Several processes may do so at once.
+
+        `url`: sqlite:////absolute/path/catalog.db, or postgresql://user@host/name. `busy_timeout_s`: how long a
+        transaction waits for others before CatalogUnavailable.
+
+        Raises: CatalogUnavailable, CatalogTooNew, CatalogForeign.
+        """
+        database = Database(make_engine(parse_url(url), pool_size, busy_timeout_s))
+        try:
+            bring_up(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    def close(self) -> None:
+        """Close all connections. The object may not be used after."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,127 @@
+"""Drives: what each is doing, and whether it may be used."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from drivers.base import Barcode, MediumKind
+from hsm.catalog.database import AnyRow, Database
+from hsm.catalog.events import add
+from hsm.catalog.records import DriveRecord
+from hsm.catalog.rows import insert_new, one
+from hsm.models import Drive
+from hsm.states import DRIVE_TABLE, DriveState, step
+
+_SET_ASIDE = (DriveState.DOWN, DriveState.FAILED)
+
+
+class Drives:
+    """Drives, by library and number."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def seen(self, library: str, index: int, serial: str, kind: MediumKind, now: datetime) -> DriveRecord:
+        """Make the row of a drive, or note that another drive is in its place now: that one begins with a clean record."""
+
+        def work(connection: Connection) -> DriveRecord:
+            values = {"serial": serial, "kind": kind.value, "state": DriveState.EMPTY.value, "changed_at": now}
+            if insert_new(connection, Drive, {"library": library, "index": index, **values}) is None:
+                row = _locked(connection, library, index)
+                if (row.serial, row.kind) != (serial, kind):
+                    connection.execute(
+                        update(Drive).where(Drive.id == row.id).values(**values, errors=0, reason="", barcode=None)
+                    )
+                    fields = {"library": library, "drive": index, "old_serial": row.serial}
+                    add(connection, "info", "drive_exchanged", serial, fields, now)
+            return _record(_locked(connection, library, index))
+
+        return self._database.write(work)
+
+    def change(
+        self, library: str, index: int, event: str, now: datetime, barcode: Barcode | None = None, reason: str = ""
+    ) -> DriveState:
+        """One event of the drive table; the state that follows. `barcode` is what the drive holds from now on
+        (None: what it held before).
+
+        Going down, failing and coming up again are noted as events, with the reason.
+
+        Raises: IllegalTransition, NotCatalogued.
+        """
+
+        def work(connection: Connection) -> DriveState:
+            row = _locked(connection, library, index)
+            state = step(DRIVE_TABLE, DriveState(row.state), event)
+            holds = None if event == "emptied" else barcode or row.barcode
+            values: dict[str, Any] = {"state": state.value, "barcode": holds, "changed_at": now}
+            if event in ("down", "fail", "up"):
+                values |= {"reason": reason, "errors": 0 if event == "up" else row.errors}
+                fields = {"library": library, "drive": index, "reason": reason, "volume": row.barcode}
+                level = "info" if event == "up" else "error"
+                add(connection, level, f"drive_{state.value if event != 'up' else 'up'}", row.serial, fields, now)
+            connection.execute(update(Drive).where(Drive.id == row.id).values(**values))
+            return state
+
+        return self._database.write(work)
+
+    def restart(self, library: str, now: datetime) -> None:
+        """The engine begins: whatever a drive was doing, it does not any more. Those set aside stay so."""
+
+        def work(connection: Connection) -> None:
+            # Not a step of the table: nobody watched the drives meanwhile, so their states are unknown, and the
+            # library's cleaner session asks each of them before it is used.
+            connection.execute(
+                update(Drive)
+                .where(Drive.library == library, Drive.state.not_in(_SET_ASIDE))
+                .values(state=DriveState.EMPTY.value, barcode=None, changed_at=now)
+            )
+
+        self._database.write(work)
+
+    def count_error(self, library: str, index: int) -> int:
+        """It was to blame for an error once more; how often in a row by now. Raises: NotCatalogued."""
+
+        def work(connection: Connection) -> int:
+            row = _locked(connection, library, index)
+            connection.execute(update(Drive).where(Drive.id == row.id).values(errors=row.errors + 1))
+            return int(row.errors) + 1
+
+        return self._database.write(work)
+
+    def count_success(self, library: str, index: int) -> None:
+        """It worked: errors in a row begin at zero again."""
+        here = (Drive.library == library) & (Drive.index == index) & (Drive.errors > 0)
+        self._database.write(lambda connection: connection.execute(update(Drive).where(here).values(errors=0)))
+
+    def list(self, library: str | None = None) -> list[DriveRecord]:
+        """The drives of one library or all, by library and number."""
+        statement = select(Drive.__table__).order_by(Drive.library, Drive.index)
+        if library is not None:
+            statement = statement.where(Drive.library == library)
+        return self._database.read(lambda connection: [_record(row) for row in connection.execute(statement)])
+
+    def get(self, library: str, index: int) -> DriveRecord:
+        """One drive. Raises: NotCatalogued."""
+        return self._database.read(lambda connection: _record(_locked(connection, library, index, lock=False)))
+
+
+def _locked(connection: Connection, library: str, index: int, lock: bool = True) -> AnyRow:
+    statement = select(Drive.__table__).where(Drive.library == library, Drive.index == index)
+    if lock:
+        statement = statement.with_for_update(of=Drive)
+    return one(connection, statement, f"drive {index} in library {library}")
+
+
+def _record(row: AnyRow) -> DriveRecord:
+    return DriveRecord(
+        library=row.library,
+        index=row._mapping["index"],  # a row is a tuple, which has an index of its own
+        serial=row.serial,
+        kind=MediumKind(row.kind),
+        state=DriveState(row.state),
+        barcode=None if row.barcode is None else Barcode(row.barcode),
+        reason=row.reason,
+        errors=row.errors,
+        changed_at=row.changed_at,
+    )

@@ -1,0 +1,56 @@
+"""What happened, for people to read later."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from operator import eq, ge, lt
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from hsm.catalog.database import AnySelect, Database
+from hsm.catalog.records import EventRecord
+from hsm.catalog.rows import narrowed, table_of
+from hsm.catalog.text import clean, clean_json
+from hsm.models import Event
+
+
+def add(connection: Connection, level: str, name: str, subject: str, fields: Mapping[str, Any], now: datetime) -> None:
+    """Note an event in the caller's transaction, so that it is there exactly when the change is."""
+    connection.execute(
+        table_of(Event)
+        .insert()
+        .values(at=now, level=level, name=name, subject=clean(subject), fields=clean_json(fields))
+    )
+
+
+class Events:
+    """Events, newest first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, level: str, name: str, subject: str, fields: Mapping[str, Any], now: datetime) -> None:
+        """Note an event. Fields are JSON values; no patient names."""
+        self._database.write(lambda connection: add(connection, level, name, subject, fields, now))
+
+    def list(
+        self,
+        limit: int = 100,
+        level: str | None = None,
+        name: str | None = None,
+        subject: str | None = None,
+        since: datetime | None = None,
+        before: int | None = None,
+    ) -> list[EventRecord]:
+        """The newest events that fit; `before` is the id of the last one seen, to page on."""
+        statement: AnySelect = select(Event.id, Event.at, Event.level, Event.name, Event.subject, Event.fields)
+        statement = narrowed(
+            statement,
+            (eq, Event.level, level),
+            (eq, Event.name, name),
+            (eq, Event.subject, subject),
+            (ge, Event.at, since),
+            (lt, Event.id, before),
+        )
+        statement = statement.order_by(Event.id.desc()).limit(limit)
+        return self._database.read(lambda connection: [EventRecord(*row) for row in connection.execute(statement)])

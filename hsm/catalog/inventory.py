@@ -1,0 +1,126 @@
+"""What a library holds: the robot's word is taken over, and compared with what was known."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from drivers.base import Barcode, Inventory, MediumKind
+from hsm.catalog.database import Database
+from hsm.catalog.events import add
+from hsm.catalog.records import ElementRecord, InventoryChange
+from hsm.catalog.rows import in_chunks, insert_new, table_of
+from hsm.models import LibraryElement, Volume
+from hsm.states import Place, VolumeState
+
+
+class Inventories:
+    """The part of the volumes that listens to robots."""
+
+    _database: Database
+
+    def upsert_inventory(
+        self, inventory: Inventory, kind_of: Callable[[Barcode], MediumKind | None], now: datetime
+    ) -> InventoryChange:
+        """Take over what a robot says. What is there is in the library; what was there and is not any more is missing.
+
+        A volume on a shelf stays on the shelf until the robot sees it. `kind_of` says what a new barcode is, or None for
+        what is no volume (a cleaning cartridge). A new volume counts as blank until its label was read or written.
+        """
+        seen = {e.barcode: kind_of(e.barcode) for e in inventory.elements if e.full and e.barcode}
+        present = {barcode: kind for barcode, kind in seen.items() if kind is not None}
+
+        def work(connection: Connection) -> InventoryChange:
+            rows = {
+                row.barcode: row
+                for row in in_chunks(
+                    connection,
+                    select(Volume.id, Volume.barcode, Volume.place, Volume.library).order_by(Volume.id),
+                    Volume.barcode,
+                    present,
+                )
+            }
+            appeared = [b for b, kind in present.items() if b not in rows and _appear(connection, b, kind, inventory)]
+            returned = [b for b, row in rows.items() if row.place != Place.LIBRARY]
+            moved = [row.id for row in rows.values() if (row.place, row.library) != (Place.LIBRARY, inventory.library)]
+            if moved:
+                connection.execute(
+                    update(Volume)
+                    .where(Volume.id.in_(moved))
+                    .values(place=Place.LIBRARY.value, library=inventory.library, location="")
+                )
+            vanished = _vanish(connection, inventory.library, present)
+            for name, level, barcodes in (
+                ("volume_appeared", "info", appeared),
+                ("volume_returned", "info", returned),
+                ("volume_vanished", "warning", vanished),
+            ):
+                for barcode in barcodes:
+                    add(connection, level, name, barcode, {"library": inventory.library}, now)
+            _replace_elements(connection, inventory, now)
+            return InventoryChange(tuple(sorted(appeared)), tuple(sorted(returned)), tuple(sorted(vanished)))
+
+        return self._database.write(work)
+
+    def elements(self, library: str | None = None) -> list[ElementRecord]:
+        """The places of one library or all, as they were last seen."""
+        statement = select(
+            LibraryElement.library,
+            LibraryElement.kind,
+            LibraryElement.index,
+            LibraryElement.full,
+            LibraryElement.barcode,
+            LibraryElement.drive_serial,
+            LibraryElement.seen_at,
+        ).order_by(LibraryElement.library, LibraryElement.kind, LibraryElement.index)
+        if library is not None:
+            statement = statement.where(LibraryElement.library == library)
+
+        def record(row: Any) -> ElementRecord:
+            return ElementRecord(row[0], row[1], row[2], row[3], row[4] and Barcode(row[4]), row[5], row[6])
+
+        return self._database.read(lambda connection: [record(row) for row in connection.execute(statement)])
+
+
+def _appear(connection: Connection, barcode: Barcode, kind: MediumKind, inventory: Inventory) -> bool:
+    values = {
+        "barcode": barcode,
+        "kind": kind.value,
+        "library": inventory.library,
+        "place": Place.LIBRARY.value,
+        "state": VolumeState.BLANK.value,
+    }
+    return insert_new(connection, Volume, values) is not None
+
+
+def _vanish(connection: Connection, library: str, present: dict[Barcode, MediumKind]) -> list[Barcode]:
+    here = connection.execute(
+        select(Volume.id, Volume.barcode).where(Volume.library == library, Volume.place == Place.LIBRARY)
+    ).all()
+    gone = [row for row in here if row.barcode not in present]
+    if gone:
+        connection.execute(
+            update(Volume).where(Volume.id.in_([row.id for row in gone])).values(place=Place.MISSING.value)
+        )
+    return [Barcode(row.barcode) for row in gone]
+
+
+def _replace_elements(connection: Connection, inventory: Inventory, now: datetime) -> None:
+    connection.execute(delete(LibraryElement).where(LibraryElement.library == inventory.library))
+    if inventory.elements:
+        connection.execute(
+            table_of(LibraryElement).insert(),
+            [
+                {
+                    "library": inventory.library,
+                    "kind": e.kind.value,
+                    "index": e.index,
+                    "full": e.full,
+                    "barcode": e.barcode,
+                    "drive_serial": e.drive_serial,
+                    "seen_at": now,
+                }
+                for e in inventory.elements
+            ],
+        )

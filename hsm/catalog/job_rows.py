@@ -1,0 +1,114 @@
+"""What several subjects need of jobs, inside a caller's transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from drivers.base import Barcode
+from hsm.catalog.database import AnyRow, AnySelect
+from hsm.catalog.records import JobRequest
+from hsm.catalog.rows import insert_new, one, study_id, table_of
+from hsm.catalog.text import clean, clean_json
+from hsm.facts import JobRecord, StudyUid
+from hsm.models import Counter, Job, Study
+from hsm.states import ACTIVE_JOBS, JOB_TABLE, JobKind, JobState, step
+
+URGENCY = {kind.value: place for place, kind in enumerate(JobKind)}
+ACTIVE = sorted(ACTIVE_JOBS)
+
+
+def select_jobs() -> AnySelect:
+    """A statement whose rows `job_record` understands."""
+    return select(Job.__table__, Study.study_instance_uid.label("study_uid")).outerjoin(Study, Study.id == Job.study_fk)
+
+
+def job_record(row: AnyRow) -> JobRecord:
+    """A row of `select_jobs`."""
+    return JobRecord(
+        id=row.id,
+        kind=JobKind(row.kind),
+        key=row.key,
+        state=JobState(row.state),
+        study_instance_uid=None if row.study_uid is None else StudyUid(row.study_uid),
+        pack_id=row.pack_fk,
+        copy_id=row.copy_fk,
+        pool=row.pool,
+        payload=row.payload,
+        reason=row.reason,
+        size_bytes=row.size_bytes,
+        done_bytes=row.done_bytes,
+        phase=row.phase,
+        message=row.message,
+        barcode=None if row.barcode is None else Barcode(row.barcode),
+        attempts=row.attempts,
+        requested_by=row.requested_by,
+        created_at=row.created_at,
+        not_before=row.not_before,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        eta_at=row.eta_at,
+    )
+
+
+def locked_job(connection: Connection, job_id: int) -> AnyRow:
+    """A row of the jobs table that nobody else changes until the transaction ends. Raises: NotCatalogued."""
+    return one(connection, select(Job.__table__).where(Job.id == job_id).with_for_update(of=Job), f"job {job_id}")
+
+
+def step_job(connection: Connection, row: AnyRow, event: str, **values: Any) -> JobState:
+    """Move a locked job by one event; one that ends gives its key back. Raises: IllegalTransition."""
+    state = step(JOB_TABLE, JobState(row.state), event)
+    if state not in ACTIVE_JOBS:
+        values |= {"active_key": None, "cancel_requested": False}
+    connection.execute(update(Job).where(Job.id == row.id).values(state=state.value, **values))
+    return state
+
+
+def submit_in(connection: Connection, requests: Sequence[JobRequest], now: datetime) -> list[tuple[int, bool]]:
+    """Submit or join, in the order of the requests: (job id, created)."""
+    answers = []
+    for request in requests:
+        active = select(Job.id).where(Job.active_key == request.key)
+        joined = connection.execute(active).scalar()
+        if joined is None:
+            made = insert_new(connection, Job, _values(connection, request, now))
+            answers.append((made, True) if made is not None else (connection.execute(active).scalar_one(), False))
+        else:
+            answers.append((joined, False))
+    if any(created for _, created in answers):
+        bump(connection)
+    return answers
+
+
+def _values(connection: Connection, request: JobRequest, now: datetime) -> dict[str, Any]:
+    study = None if request.study_instance_uid is None else study_id(connection, request.study_instance_uid)
+    return {
+        "kind": request.kind.value,
+        "key": request.key,
+        "active_key": request.key,
+        "state": (JobState.QUEUED if request.not_before is None else JobState.WAITING_RETRY).value,
+        "study_fk": study,
+        "pack_fk": request.pack_id,
+        "copy_fk": request.copy_id,
+        "pool": request.pool,
+        "payload": clean_json(request.payload),
+        "reason": clean(request.reason),
+        "size_bytes": request.size_bytes,
+        "barcode": request.barcode,
+        "requested_by": clean(request.requested_by),
+        "created_at": now,
+        "not_before": request.not_before,
+    }
+
+
+def bump(connection: Connection) -> None:
+    """Let those who poll know that there is something new for the engine. To be called last: others wait for this row."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    table = table_of(Counter)
+    statement = dialect.insert(table).values(name="jobs", value=1)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=[table.c.name], set_={"value": table.c.value + 1})
+    )

@@ -1,0 +1,248 @@
+"""Recalls: who wants what back from the volumes. Equal wishes share jobs."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, exists, func, select, update
+
+from hsm.catalog.availability import NOT_ONLINE, READABLE
+from hsm.catalog.database import AnyRow, Database
+from hsm.catalog.errors import NotRecallable
+from hsm.catalog.events import add
+from hsm.catalog.job_rows import job_record, select_jobs, submit_in
+from hsm.catalog.records import JobRequest, RecallStatus
+from hsm.catalog.rows import chunks, in_chunks, insert_row, one, study_id, table_of
+from hsm.facts import PoolFile, StudyUid
+from hsm.models import Copy, Instance, Job, Pack, RecallJob, RecallRequest, Series, Study, Volume
+from hsm.states import ACTIVE_JOBS, ONLINE_TABLE, JobKind, JobState, OnlineState, step
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    pack_id: int
+    sops: tuple[str, ...]  # sorted
+    size_bytes: int
+    whole: bool  # nothing of the pack that is not online is left out
+
+
+def recall_key(pack_id: int, sops: Collection[str] | None) -> str:
+    """The key of the job that brings members of a pack back; None: all that are not online."""
+    if sops is None:
+        return f"recall:{pack_id}:all"
+    return f"recall:{pack_id}:{sha256(' '.join(sorted(sops)).encode()).hexdigest()}"
+
+
+class Recalls:
+    """Recalls."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def request(
+        self,
+        study_uid: str,
+        series_uids: Collection[str] = (),
+        sop_uids: Collection[str] = (),
+        *,
+        requested_by: str,
+        now: datetime,
+    ) -> int:
+        """Want a study, some series or some instances online; the request's id. Nothing to do is fine, too.
+
+        What is just being released counts as wanted: it is read back once it is gone. No release of the study is proved
+        while a job of this request is active.
+
+        Raises: NotCatalogued; NotRecallable when a wanted pack has no readable copy at all (nothing is requested then).
+        """
+
+        def work(connection: Connection) -> int:
+            study = study_id(connection, study_uid, lock=True)
+            wanted = _wanted(connection, study, series_uids, sop_uids)
+            _check_readable(connection, study_uid, [item.pack_id for item in wanted])
+            request = insert_row(
+                connection,
+                RecallRequest,
+                {
+                    "study_fk": study,
+                    "requested_by": requested_by,
+                    "created_at": now,
+                    "series_uids": sorted(series_uids),
+                    "instance_uids": sorted(sop_uids),
+                },
+            )
+            jobs = _jobs(connection, StudyUid(study_uid), wanted, requested_by, now)
+            if jobs:
+                rows = [{"request_fk": request, "job_fk": job} for job in jobs]
+                connection.execute(table_of(RecallJob).insert(), rows)
+                fields = {"request": request, "requested_by": requested_by, "jobs": jobs}
+                add(connection, "info", "recall_requested", study_uid, fields, now)
+            return request
+
+        return self._database.write(work)
+
+    def state(self, request_id: int) -> RecallStatus:
+        """How far a request is. Raises: NotCatalogued."""
+        return self._database.read(lambda connection: _states(connection, [request_id])[0])
+
+    def recalled(self, files: Mapping[int, PoolFile], keep_until: datetime, now: datetime) -> list[PoolFile]:
+        """The bytes of these instances (by id) are durable in the online pool again.
+
+        Their studies are pinned until `keep_until`. Returns the files nobody needs because their instance is online
+        already, is about to be released, or was replaced: the caller discards them.
+        """
+        return self._database.write(lambda connection: _recalled(connection, files, keep_until, now))
+
+    def list(self, limit: int = 100) -> list[RecallStatus]:
+        """The newest requests."""
+        statement = select(RecallRequest.id).order_by(RecallRequest.id.desc()).limit(limit)
+        return self._database.read(
+            lambda connection: _states(connection, list(connection.execute(statement).scalars()))
+        )
+
+
+def _wanted(
+    connection: Connection, study: int, series_uids: Collection[str], sop_uids: Collection[str]
+) -> list[_Wanted]:
+    rows = connection.execute(
+        select(Instance.pack_fk, Instance.sop_instance_uid, Series.series_instance_uid, Instance.size_bytes)
+        .join(Series, Series.id == Instance.series_fk)
+        .where(Instance.study_fk == study, NOT_ONLINE)
+    ).all()
+    series, sops = frozenset(series_uids), frozenset(sop_uids)
+    packs: dict[int, list[AnyRow]] = {}
+    for row in rows:
+        if row[0] is not None:  # what is not online is packed
+            packs.setdefault(row[0], []).append(row)
+    wanted = []
+    for pack_id, members in sorted(packs.items()):
+        chosen = [row for row in members if (not series or row[2] in series) and (not sops or row[1] in sops)]
+        if chosen:
+            size_bytes = sum(row[3] for row in chosen)
+            wanted.append(
+                _Wanted(pack_id, tuple(sorted(row[1] for row in chosen)), size_bytes, len(chosen) == len(members))
+            )
+    return wanted
+
+
+def _check_readable(connection: Connection, study_uid: str, pack_ids: Collection[int]) -> None:
+    statement = select(Copy.pack_fk).join(Volume, Volume.id == Copy.volume_fk).where(READABLE)
+    readable = {row[0] for row in in_chunks(connection, statement, Copy.pack_fk, pack_ids)}
+    unreadable = sorted(set(pack_ids) - readable)
+    if unreadable:
+        names = connection.execute(select(Pack.digest).where(Pack.id.in_(unreadable)).order_by(Pack.id)).scalars()
+        raise NotRecallable(study_uid, list(names))
+
+
+def _jobs(
+    connection: Connection, study_uid: StudyUid, wanted: Collection[_Wanted], requested_by: str, now: datetime
+) -> list[int]:
+    jobs = []
+    for item in wanted:
+        whole = connection.execute(select(Job.id).where(Job.active_key == recall_key(item.pack_id, None))).scalar()
+        if whole is not None:  # a job that brings all of the pack brings this, too
+            jobs.append(int(whole))
+            continue
+        request = JobRequest(
+            kind=JobKind.RECALL,
+            key=recall_key(item.pack_id, None if item.whole else item.sops),
+            study_instance_uid=study_uid,
+            pack_id=item.pack_id,
+            payload={"sops": "all" if item.whole else list(item.sops)},
+            reason=f"wanted by {requested_by}",
+            size_bytes=item.size_bytes,
+            requested_by=requested_by,
+        )
+        jobs.append(submit_in(connection, [request], now)[0][0])
+    return jobs
+
+
+def _states(connection: Connection, request_ids: Collection[int]) -> list[RecallStatus]:
+    return [_state(connection, request_id) for request_id in request_ids]
+
+
+def _state(connection: Connection, request_id: int) -> RecallStatus:
+    request = one(
+        connection,
+        select(
+            RecallRequest.study_fk,
+            Study.study_instance_uid,
+            RecallRequest.requested_by,
+            RecallRequest.created_at,
+            RecallRequest.series_uids,
+            RecallRequest.instance_uids,
+        )
+        .join(Study, Study.id == RecallRequest.study_fk)
+        .where(RecallRequest.id == request_id),
+        f"recall request {request_id}",
+    )
+    linked = exists().where(RecallJob.job_fk == Job.id, RecallJob.request_fk == request_id)
+    jobs = tuple(job_record(row) for row in connection.execute(select_jobs().where(linked).order_by(Job.id)))
+    wanted = _wanted(connection, request.study_fk, request.series_uids, request.instance_uids)
+    missing = sum(len(item.sops) for item in wanted)
+    active = [job for job in jobs if job.state in ACTIVE_JOBS]
+    etas = [job.eta_at for job in active]
+    messages = [job.message for job in jobs if job.message and job.state != JobState.DONE]
+    if missing and not active and not messages:
+        messages = [f"{missing} instances are not online, and nothing works on it any more: ask again"]
+    return RecallStatus(
+        request_id=request_id,
+        study_instance_uid=StudyUid(request.study_instance_uid),
+        requested_by=request.requested_by,
+        created_at=request.created_at,
+        missing=missing,
+        jobs=jobs,
+        done=missing == 0,
+        failed=missing > 0 and not active,
+        eta_at=max((eta for eta in etas if eta is not None), default=None) if None not in etas else None,
+        barcodes=tuple(sorted({job.barcode for job in active if job.barcode is not None})),
+        message=messages[-1] if messages else "",
+    )
+
+
+def _recalled(
+    connection: Connection, files: Mapping[int, PoolFile], keep_until: datetime, now: datetime
+) -> list[PoolFile]:
+    studies = {
+        row[0]: row[1]
+        for part in chunks(files)
+        for row in connection.execute(
+            select(Study.id, Study.study_instance_uid)
+            .where(Study.id.in_(select(Instance.study_fk).where(Instance.id.in_(part))))
+            .order_by(Study.id)
+            .with_for_update(key_share=True)
+        )
+    }
+    states = {
+        row[0]: (row[1], row[2])
+        for part in chunks(files)
+        for row in connection.execute(
+            select(Instance.id, Instance.online_state, Instance.study_fk).where(Instance.id.in_(part))
+        )
+    }
+    online = step(ONLINE_TABLE, OnlineState.RELEASED, "recall")
+    unneeded: list[PoolFile] = []
+    rows: list[dict[str, Any]] = []
+    taken: dict[int, int] = {}
+    for instance_id, file in files.items():
+        state, study = states.get(instance_id, (None, 0))
+        if state != OnlineState.RELEASED:
+            unneeded.append(file)
+            continue
+        rows.append({"instance": instance_id, "directory": str(file.directory), "path": file.path})
+        taken[study] = taken.get(study, 0) + 1
+    table = table_of(Instance)
+    arrived = update(table).where(table.c.id == bindparam("instance"))
+    arrived = arrived.values(
+        online_state=online.value, pool_directory=bindparam("directory"), pool_path=bindparam("path")
+    )
+    for part in chunks(rows):
+        connection.execute(arrived, part)
+    later = case((func.coalesce(Study.pinned_until, keep_until) > keep_until, Study.pinned_until), else_=keep_until)
+    for study, instances in sorted(taken.items()):
+        connection.execute(update(Study).where(Study.id == study).values(pinned_until=later))
+        fields = {"instances": instances, "keep_until": keep_until.isoformat()}
+        add(connection, "info", "study_recalled", studies[study], fields, now)
+    return unneeded

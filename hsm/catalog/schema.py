@@ -1,0 +1,68 @@
+"""Brings the schema of a database up to this program's version, one process at a time."""
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DatabaseError
+
+from hsm.catalog.database import Database
+from hsm.catalog.errors import CatalogForeign, CatalogTooNew
+
+LOCK_ID = 0x6669726E  # "firn": the PostgreSQL advisory lock of those who change the schema
+
+
+def config() -> Config:
+    """The alembic configuration of the packaged steps."""
+    made = Config()
+    made.set_main_option("script_location", "hsm:migrations")
+    made.set_main_option("path_separator", "os")
+    return made
+
+
+def head() -> str:
+    """The version this program works with."""
+    return str(ScriptDirectory.from_config(config()).get_current_head())
+
+
+def version(connection: Connection) -> str | None:
+    """The version of a database, None for an empty one."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def bring_up(database: Database) -> None:
+    """Make or upgrade all tables. Nothing happens when the database is up to date.
+
+    Raises: CatalogTooNew, CatalogForeign, CatalogUnavailable.
+    """
+    try:
+        if database.read(version) != head():
+            database.change_schema(lambda connection: _upgrade(connection, database.is_sqlite))
+    except DatabaseError as error:
+        if "file is not a database" in str(error.orig):
+            raise CatalogForeign(f"{database.engine.url.database} is no SQLite database; name another file") from error
+        raise
+
+
+def _upgrade(connection: Connection, is_sqlite: bool) -> None:
+    if not is_sqlite:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": LOCK_ID})
+    found = version(connection)  # somebody else may have been faster
+    if found == head():
+        return
+    if found is None and (tables := inspect(connection).get_table_names()):
+        raise CatalogForeign(
+            f"the database holds tables that are not ours ({', '.join(sorted(tables)[:3])}); name another"
+        )
+    alembic = config()
+    if found is not None:
+        try:
+            ScriptDirectory.from_config(alembic).get_revision(found)
+        except CommandError:
+            raise CatalogTooNew(
+                f"the catalog has schema {found}, this program knows schemas up to {head()}: install the newer version"
+            ) from None
+    alembic.attributes["connection"] = connection
+    command.upgrade(alembic, "head")

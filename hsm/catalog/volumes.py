@@ -1,0 +1,253 @@
+"""Volumes: what each cartridge and disc is, where it is and how far it is filled."""
+
+from datetime import datetime
+from operator import eq
+
+from sqlalchemy import Connection, select, update
+
+from drivers.base import Barcode, MediumKind
+from hsm.catalog import inventory as inventories
+from hsm.catalog.copies import locked_copy, step_copy
+from hsm.catalog.database import AnyRow, AnySelect, Database
+from hsm.catalog.errors import VolumeRefused
+from hsm.catalog.events import add
+from hsm.catalog.rows import narrowed, one, volume_record
+from hsm.catalog.volume_steps import locked_volume, step_volume
+from hsm.facts import VolumeRecord
+from hsm.models import Copy, Volume
+from hsm.states import WANTED_COPIES, CopyState, Place, VolumeState
+
+
+class Volumes(inventories.Inventories):
+    """Volumes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(
+        self,
+        kind: MediumKind | None = None,
+        pool: str | None = None,
+        place: Place | None = None,
+        state: VolumeState | None = None,
+    ) -> list[VolumeRecord]:
+        """The volumes that fit, by barcode."""
+        statement: AnySelect = select(Volume.__table__).order_by(Volume.barcode)
+        statement = narrowed(
+            statement,
+            (eq, Volume.kind, kind),
+            (eq, Volume.pool, pool),
+            (eq, Volume.place, place),
+            (eq, Volume.state, state),
+        )
+        return self._database.read(lambda connection: [volume_record(row) for row in connection.execute(statement)])
+
+    def find(self, barcode: Barcode) -> VolumeRecord | None:
+        """The volume with that barcode."""
+        statement = select(Volume.__table__).where(Volume.barcode == barcode)
+
+        def work(connection: Connection) -> VolumeRecord | None:
+            row = connection.execute(statement).first()
+            return None if row is None else volume_record(row)
+
+        return self._database.read(work)
+
+    def get(self, barcode: Barcode) -> VolumeRecord:
+        """The volume with that barcode. Raises: NotCatalogued."""
+        statement = select(Volume.__table__).where(Volume.barcode == barcode)
+        return self._database.read(lambda connection: volume_record(one(connection, statement, f"volume {barcode}")))
+
+    def labelled(
+        self,
+        barcode: Barcode,
+        uuid: str,
+        pool: str,
+        generation: str,
+        capacity_bytes: int,
+        end_address: int | None,
+        now: datetime,
+    ) -> None:
+        """The volume carries our label now and belongs to a pool; `end_address` is where the first pack goes.
+
+        Raises: IllegalTransition unless it was blank or scratch; VolumeRefused when another volume has that uuid.
+        """
+
+        def work(connection: Connection) -> None:
+            row = locked_volume(connection, barcode)
+            other = connection.execute(
+                select(Volume.barcode).where(Volume.uuid == uuid, Volume.barcode != barcode)
+            ).scalar()
+            if other is not None:
+                raise VolumeRefused(
+                    f"volume {barcode} says it is {uuid}, but that is {other}: one of them is a duplicate"
+                )
+            step_volume(
+                connection,
+                row,
+                "label",
+                uuid=uuid,
+                pool=pool,
+                generation=generation,
+                capacity_bytes=capacity_bytes,
+                used_bytes=0,
+                end_address=end_address,
+                last_sequence=0,
+                last_address=None,
+                last_digest=None,
+                last_stream_sha256=None,
+                image_sha256=None,
+                image_bytes=None,
+                labelled_at=now,
+                first_filled_at=None,
+                verified_at=None,
+                reason="",
+            )
+            add(connection, "info", "volume_labelled", barcode, {"pool": pool, "uuid": uuid}, now)
+
+        self._database.write(work)
+
+    def close(self, barcode: Barcode, now: datetime) -> None:
+        """Nothing more goes on it. Raises: IllegalTransition."""
+        self._step(barcode, "close", "volume_closed", "", now)
+
+    def doubt(self, barcode: Barcode, reason: str, now: datetime) -> None:
+        """Set a volume aside: it may be read, and is never written again. Raises: IllegalTransition."""
+        self._step(barcode, "doubt", "volume_doubted", reason, now, level="warning", keep_reason=True)
+
+    def clear(self, barcode: Barcode, now: datetime) -> None:
+        """A suspect volume could be read; it counts again, as a full one. Raises: IllegalTransition."""
+        self._step(barcode, "clear", "volume_cleared", "", now, keep_reason=True)
+
+    def protect(self, barcode: Barcode, reason: str, now: datetime) -> None:
+        """Its write-protect tab is set. Raises: IllegalTransition."""
+        self._step(barcode, "protect", "volume_write_protected", reason, now, level="warning", keep_reason=True)
+
+    def repack(self, barcode: Barcode, now: datetime) -> None:
+        """Its packs are about to be copied elsewhere. Raises: IllegalTransition."""
+        self._step(barcode, "repack", "volume_repack_began", "", now)
+
+    def retire(self, barcode: Barcode, reason: str, now: datetime) -> None:
+        """It leaves for good. Raises: IllegalTransition."""
+        self._step(barcode, "retire", "volume_retired", reason, now, keep_reason=True)
+
+    def drain(self, barcode: Barcode, now: datetime) -> None:
+        """Nothing on it is needed any more. Raises: VolumeRefused while a copy on it is, IllegalTransition."""
+
+        def work(connection: Connection) -> None:
+            row = locked_volume(connection, barcode)
+            wanted = [c for c in _copies_on(connection, row) if CopyState(c.state) in WANTED_COPIES]
+            if wanted:
+                raise VolumeRefused(
+                    f"volume {barcode} still holds {len(wanted)} copies that are needed: repack them first"
+                )
+            step_volume(connection, row, "drain")
+            add(connection, "info", "volume_drained", barcode, {}, now)
+
+        self._database.write(work)
+
+    def erase(self, barcode: Barcode, now: datetime) -> None:
+        """A drained volume may be labelled again; what it held is reclaimed. Raises: IllegalTransition."""
+
+        def work(connection: Connection) -> None:
+            row = locked_volume(connection, barcode)
+            step_volume(connection, row, "erase", uuid=None, pool=None, used_bytes=0, reason="")
+            for copy in _copies_on(connection, row):
+                if copy.state != CopyState.RECLAIMED:
+                    step_copy(connection, copy, "reclaim")
+            add(connection, "info", "volume_erased", barcode, {}, now)
+
+        self._database.write(work)
+
+    def lose(self, barcode: Barcode, reason: str, now: datetime) -> None:
+        """A volume is gone for good, and with it every copy on it.
+
+        Raises: IllegalTransition when it holds nothing that could be lost (blank, scratch, retired, lost before).
+        """
+
+        def work(connection: Connection) -> None:
+            row = locked_volume(connection, barcode)
+            if row.state != VolumeState.SUSPECT:
+                step_volume(connection, row, "doubt")
+                row = locked_volume(connection, barcode)
+            step_volume(connection, row, "lose", reason=reason)
+            lost = 0
+            for copy in _copies_on(connection, row):
+                lost += _lose_copy(connection, copy)
+            add(connection, "error", "volume_lost", barcode, {"reason": reason, "copies": lost}, now)
+
+        self._database.write(work)
+
+    def count_mount(self, barcode: Barcode) -> None:
+        """It was put into a drive once more."""
+        self._database.write(
+            lambda connection: connection.execute(
+                update(Volume).where(Volume.barcode == barcode).values(mounts=Volume.mounts + 1)
+            )
+        )
+
+    def count_error(self, barcode: Barcode) -> int:
+        """It was to blame for an error once more; how often by now. Raises: NotCatalogued."""
+
+        def work(connection: Connection) -> int:
+            errors = int(locked_volume(connection, barcode).errors) + 1
+            connection.execute(update(Volume).where(Volume.barcode == barcode).values(errors=errors))
+            return errors
+
+        return self._database.write(work)
+
+    def move(self, barcode: Barcode, place: Place, location: str, now: datetime) -> None:
+        """Somebody carried it; `location` says where to, in words. Raises: NotCatalogued."""
+
+        def work(connection: Connection) -> None:
+            row = locked_volume(connection, barcode)
+            connection.execute(update(Volume).where(Volume.id == row.id).values(place=place.value, location=location))
+            fields = {"from": row.place, "to": place.value, "location": location}
+            add(connection, "info", "volume_moved", barcode, fields, now)
+
+        self._database.write(work)
+
+    def verified(self, barcode: Barcode, now: datetime) -> None:
+        """All of it was read and is right. Raises: NotCatalogued."""
+
+        def work(connection: Connection) -> None:
+            row = locked_volume(connection, barcode)
+            connection.execute(update(Volume).where(Volume.id == row.id).values(verified_at=now))
+
+        self._database.write(work)
+
+    def _step(
+        self,
+        barcode: Barcode,
+        event: str,
+        name: str,
+        reason: str,
+        now: datetime,
+        level: str = "info",
+        keep_reason: bool = False,
+    ) -> None:
+        def work(connection: Connection) -> None:
+            values = {"reason": reason} if keep_reason else {}
+            step_volume(connection, locked_volume(connection, barcode), event, **values)
+            add(connection, level, name, barcode, {"reason": reason} if reason else {}, now)
+
+        self._database.write(work)
+
+
+def _copies_on(connection: Connection, volume: AnyRow) -> list[AnyRow]:
+    statement = select(Copy.__table__).where(Copy.volume_fk == volume.id).order_by(Copy.id).with_for_update(of=Copy)
+    return list(connection.execute(statement).all())
+
+
+def _lose_copy(connection: Connection, copy: AnyRow) -> bool:
+    """Take a copy from whatever state to lost; whether there was anything to lose."""
+    state = CopyState(copy.state)
+    if state is CopyState.WRITING:
+        step_copy(connection, copy, "unwrite", volume_fk=None, sequence=None)
+        return False
+    if state in (CopyState.LOST, CopyState.SUPERSEDED, CopyState.RECLAIMED):
+        return False
+    if state is not CopyState.SUSPECT:
+        step_copy(connection, copy, "doubt", doubts=copy.doubts + 1)
+        copy = locked_copy(connection, copy.id)
+    step_copy(connection, copy, "lose")
+    return True

@@ -1,0 +1,16 @@
+"""Runs the steps on the connection that hsm/catalog/schema.py hands over."""
+
+from alembic import context
+
+from hsm.models import Base
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+    transactional_ddl=True,  # SQLite can, when the transaction is begun explicitly
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

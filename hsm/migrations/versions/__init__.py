@@ -1,0 +1,1 @@
+"""The steps that bring a catalog's schema from one version to the next."""

@@ -46,7 +46,7 @@ def proposals(combinations: Iterable[Proposal]) -> list[list[Proposal]]:
 
 
 class Outgoing:
-    """An association to a move destination; a context manager that releases it, or aborts it after an error."""
+    """An association to a move destination; a context manager that releases it, or aborts it in the middle of a message."""
 
     def __init__(self, settings: DimseSettings, aet: str, peer: Peer, proposed: Sequence[Proposal]) -> None:
         """Open it. Raises: DestinationRefused."""
@@ -121,7 +121,7 @@ class Outgoing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is not None or self._broken:
+            if self._broken:
                 self._wire.send(abort(AbortReason.NOT_SPECIFIED), 1.0)
             else:
                 self._wire.send(release_rq(), self._settings.network_s)

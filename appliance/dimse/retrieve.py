@@ -17,7 +17,7 @@ from appliance.dimse.channel import Channel
 from appliance.dimse.commands import RESPONSE, Code, Command, Field
 from appliance.dimse.identifiers import decode_identifier, encode_identifier
 from appliance.dimse.negotiation import Agreement, Context
-from appliance.dimse.outgoing import DestinationRefused, Outgoing, batches
+from appliance.dimse.outgoing import DestinationRefused, Outgoing, Proposal, batches
 from appliance.dimse.settings import DimseSettings
 from appliance.dimse.statuses import Status, comment
 from appliance.dimse.suboperations import Destination, NotSent, Originator, PeerAsDestination, send_instance
@@ -81,20 +81,30 @@ class Tally:
 class RetrieveService:
     """Serves one C-MOVE or C-GET."""
 
-    def __init__(self, channel: Channel, agreement: Agreement, settings: DimseSettings, archive: Archive) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        agreement: Agreement,
+        settings: DimseSettings,
+        archive: Archive,
+        context: Context,
+        command: Command,
+    ) -> None:
         self._channel = channel
         self._agreement = agreement
         self._settings = settings
         self._archive = archive
+        self._context = context
+        self._command = command
+        self._message_id = command.number(Field.MESSAGE_ID)
         self._tally = Tally(0)
         self._store_message_id = 0
         self._stop_wished = False
+        self._said_at = 0.0
 
-    def serve(self, context: Context, command: Command) -> None:
+    def serve(self) -> None:
         """Do all of it, final response included. Raises: what the channel raises."""
-        self._context, self._command = context, command
-        self._message_id = command.number(Field.MESSAGE_ID)
-        data = self._channel.read_identifier(context.id, command)
+        data = self._channel.read_identifier(self._context.id, self._command)
         text, offending = "", None
         try:
             status, text = self._retrieve(data)
@@ -142,16 +152,17 @@ class RetrieveService:
             self._tally.fail(instance, obstacle.text)
 
     def _send_to(self, aet: str, instances: Sequence[StoredInstance]) -> None:
-        peer = self._settings.peers[aet]
         originator = Originator(self._agreement.calling_aet, self._message_id)
         numbered = [((one.sop_class_uid, one.transfer_syntax_uid), n) for n, one in enumerate(instances)]
         for proposed, numbers in batches(numbered):
-            self._send_batch(aet, proposed, [instances[n] for n in numbers], originator, peer)
+            self._send_batch(aet, proposed, [instances[n] for n in numbers], originator)
 
-    def _send_batch(self, aet, proposed, batch, originator, peer) -> None:  # type: ignore[no-untyped-def]
+    def _send_batch(
+        self, aet: str, proposed: Sequence[Proposal], batch: Sequence[StoredInstance], originator: Originator
+    ) -> None:
         left = list(batch)
         try:
-            with Outgoing(self._settings, aet, peer, proposed) as outgoing:
+            with Outgoing(self._settings, aet, self._settings.peers[aet], proposed) as outgoing:
                 while left and outgoing.usable:
                     self._between()
                     self._send_one(left.pop(0), outgoing, originator)
@@ -198,8 +209,6 @@ class RetrieveService:
             raise Cancelled
         if time.monotonic() - self._said_at >= _PENDING_EVERY_S:
             self._say_pending()
-
-    _said_at = 0.0
 
     def _say_pending(self) -> None:
         self._said_at = time.monotonic()

@@ -71,7 +71,11 @@ class _Dataset:
         """Read what was not read."""
         if not self._read:
             self._read = True
-            self._channel.read_dataset(self._context_id, lambda fragment: None)
+            self._channel.read_dataset(self._context_id, _nowhere)
+
+
+def _nowhere(_fragment: memoryview) -> None:
+    """What is refused is read and forgotten."""
 
 
 def _receive(

@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 from pydicom import dcmread
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
+from pydicom.uid import UID
 
 from appliance.dimse.channel import Channel
 from appliance.dimse.commands import Code, Field
@@ -101,7 +102,7 @@ def rewritten(stream: BinaryIO, target: str) -> bytes:
         dataset = dcmread(stream)
         out = DicomBytesIO()
         out.is_little_endian, out.is_implicit_VR = True, target == IMPLICIT
-        dataset.file_meta.TransferSyntaxUID = target
+        dataset.file_meta.TransferSyntaxUID = UID(target)
         write_dataset(out, dataset)
     except Exception as error:
         raise NotSent(f"cannot be written as {target}: {type(error).__name__}") from error

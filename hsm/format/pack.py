@@ -8,12 +8,23 @@ from typing import BinaryIO
 from hsm.facts import Member, PackDigest
 from hsm.format import frame as frames
 from hsm.format.errors import LayoutInvalid, StudyJsonInvalid
-from hsm.format.frame import Entry, Frame, FrameStream
+from hsm.format.frame import MANIFEST_NAME, Frame, FrameStream
 from hsm.format.header import KIND_CATALOG, KIND_PACK, PackHeader
 from hsm.format.study_json import STUDY_NAME, listing
 from hsm.format.text import is_uid
 
-__all__ = ["KIND_CATALOG", "KIND_PACK", "PackHeader", "PackInput", "PackLayout", "PackStream", "layout", "member_path"]
+__all__ = [
+    "KIND_CATALOG",
+    "KIND_PACK",
+    "MANIFEST_NAME",
+    "STUDY_NAME",
+    "PackHeader",
+    "PackInput",
+    "PackLayout",
+    "PackStream",
+    "layout",
+    "member_path",
+]
 
 
 @dataclass(frozen=True)
@@ -37,10 +48,6 @@ class PackLayout:
     members: tuple[Member, ...]
     size_bytes: int  # of the whole stream
     frame: Frame
-
-    def member(self, entry: Entry) -> Member:
-        """The instance behind an entry of the frame (not the first, which is the study description)."""
-        return self.members[self.frame.entries.index(entry) - 1]
 
 
 def member_path(series_instance_uid: str, sop_instance_uid: str) -> str:

@@ -22,7 +22,7 @@ class RecordCursor:
         Raises: PackDamaged when the stream ends before.
         """
         left = size_bytes
-        while left:
+        while left > 0:
             if not self._rest and not self._next():
                 raise PackDamaged(f"the stream ends at byte {self.offset_bytes}, {left} bytes too early")
             piece, self._rest = self._rest[:left], self._rest[left:]

@@ -111,6 +111,8 @@ class _Surveyor:
             entries = layout(self.study_json, inputs_of(self.study_json)).frame.entries[1:]
         except FormatError:
             return  # whole, but of no use: go on by looking for header blocks
+        if entries[0].header_offset != self._cursor.offset_bytes:
+            return  # something is missing before: places have shifted
         self._known = [(entry.path, entry.offset_bytes, entry.size_bytes) for entry in entries]
 
 

@@ -46,7 +46,7 @@ def proposals(combinations: Iterable[Proposal]) -> list[list[Proposal]]:
 
 
 class Outgoing:
-    """An association to a move destination; a context manager that releases it, or aborts it in the middle of a message."""
+    """An association to a move destination; a context manager that releases it, or aborts it amid a message."""
 
     def __init__(self, settings: DimseSettings, aet: str, peer: Peer, proposed: Sequence[Proposal]) -> None:
         """Open it. Raises: DestinationRefused."""

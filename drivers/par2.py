@@ -26,7 +26,8 @@ def create(files: Sequence[Path], redundancy_pct: int, index: Path, base: Path) 
     """Write recovery data for files that lie below `base`; their names are kept relative to it.
 
     Returns: `index` (a name ending in .par2) and the volume beside it that holds the recovery blocks.
-    Raises: ValueError (files outside base, too many or none, percentage, index taken), CommandFailed.
+    Raises: ValueError (files outside base, too many or none, percentage, index taken), FileNotFoundError,
+    CommandFailed.
     """
     if not 1 <= redundancy_pct <= 100:
         raise ValueError(f"{redundancy_pct} % of recovery data cannot be made; ask for 1 to 100")
@@ -60,6 +61,8 @@ def verify(index: Path, base: Path) -> Verdict:
 
 def repair(index: Path, base: Path) -> None:
     """Bring damaged and missing files below `base` back. Nothing to do when they are intact.
+
+    par2 cannot bring back a missing file named like a damaged one and a number ("a.txt.1" beside "a.txt").
 
     Raises: RecoveryImpossible (the files are as they were), CommandFailed.
     """

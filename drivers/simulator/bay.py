@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import structlog
+
 from drivers.clock import Clock
 from drivers.errors import DeviceError, DriveEmpty, DriveNotReady, DriverError, UnitAttention
 from drivers.simulator import state
@@ -12,6 +14,8 @@ from drivers.simulator.faults import Faults, Scope
 from drivers.simulator.spec import DriveSpec
 from drivers.simulator.state import Place, PlacesFile
 
+_log = structlog.get_logger()
+
 
 @dataclass
 class Memory:
@@ -19,6 +23,7 @@ class Memory:
 
     move: int = 0  # the arrival it last noticed
     holding: bool = False  # it noticed a medium and did not release it
+    ready: bool = False  # the medium was loaded to the end
     position: int | None = None  # None: unknown
     attention: bool = False  # the next command will be told of a reset or a swap
     needs_cleaning: bool = False
@@ -33,11 +38,20 @@ class Bay:
         self.load_s = 0.0
         self._places = PlacesFile(root)
         self._file = root / "drives" / f"{index}.json"
-        self.memory = Memory(**state.load(self._file)) if self._file.exists() else Memory()
+        self.memory = self._remembered()
 
     def keep(self) -> None:
         """Write the drive's memory down."""
-        state.save(self._file, asdict(self.memory))
+        state.save(self._file, asdict(self.memory), durable=False)
+
+    def _remembered(self) -> Memory:
+        try:
+            return Memory(**state.load(self._file))
+        except FileNotFoundError:
+            return Memory()
+        except (ValueError, TypeError) as error:  # the host lost power: the drive looks at its medium afresh
+            _log.warning("drive_memory_lost", drive=self.name, reason=str(error))
+            return Memory()
 
     def folder(self, place: Place) -> Path:
         """Where a volume's bytes are."""
@@ -53,14 +67,22 @@ class Bay:
         if place is None or place.move == self.memory.move:
             return place, False
         swapped = self.memory.holding
-        self.memory = Memory(place.move, not place.released, None, swapped, self.memory.needs_cleaning)
+        self.memory = Memory(
+            place.move, holding=not place.released, attention=swapped, needs_cleaning=self.memory.needs_cleaning
+        )
         self.keep()
         return place, True
 
     def remaining_s(self, place: Place) -> float:
-        """Seconds until a medium that arrived is ready."""
+        """Seconds until a medium that arrived is ready. What was ready once stays so, whatever the clock says."""
+        if self.memory.ready:
+            return 0.0
         passed_s = (self.clock.now() - place.arrived_at).total_seconds()
-        return min(max(self.load_s - passed_s, 0.0), self.load_s)
+        if 0 <= passed_s < self.load_s:
+            return self.load_s - passed_s
+        self.memory.ready = True  # also when the clock of an earlier process was ahead of ours
+        self.keep()
+        return 0.0
 
     def held(self, place: Place | None) -> Place:
         """The medium, if the drive holds one. Raises: DriveEmpty, DriveNotReady."""
@@ -109,7 +131,7 @@ class Bay:
         with self._places.change() as places:
             if (found := places.in_drive(self.index)) is not None and found.move == place.move:
                 found.released = True
-        self.memory = Memory(place.move, False, None, False, self.memory.needs_cleaning)
+        self.memory = Memory(place.move, needs_cleaning=self.memory.needs_cleaning)
         self.keep()
 
     def alerts(self, place: Place | None, own: Sequence[int] = ()) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ entry names. Entries at the end that are torn, damaged, or point behind the end 
 import os
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Cartridge:
         self.medium: str = facts["medium"]
         self.capacity_bytes: int = facts["capacity_bytes"]
         self.reserve_bytes: int = facts["reserve_bytes"]
+        self._counted: Counter[str] = Counter()  # not yet in volume.json
         self._data = os.open(folder / "data", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         self._index = os.open(folder / "index", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         self.blocks = self._count_blocks()
@@ -88,8 +90,11 @@ class Cartridge:
         return offset + (length or 0)
 
     def offset_of(self, block: int) -> int:
-        """Data bytes that lie before a block."""
-        return self.used_bytes if block >= self.blocks else self.entry(block)[0]
+        """Data bytes that lie before a block; its own index entry may be damaged."""
+        if block >= self.blocks:
+            return self.used_bytes
+        entry = self._entry(block)
+        return self._end_of(block) if entry is None else entry[0]
 
     def record(self, block: int) -> bytes | None:
         """The bytes of a record, None for a filemark. Raises: MediumError."""
@@ -134,22 +139,28 @@ class Cartridge:
         """Return when everything written is on the disk under this cartridge."""
         os.fsync(self._data)
         os.fsync(self._index)
+        state.sync_folder(self.folder)
         self.flushed_blocks = self.blocks
+        self._keep_counters()
 
     def count(self, **events: int) -> None:
-        """Add to the cartridge's own counters (mounts, bytes_written, ...)."""
-        path = self.folder / "volume.json"
-        facts = state.load(path)
-        for name, more in events.items():
-            facts["counters"][name] = facts["counters"].get(name, 0) + more
-        state.save(path, facts)
+        """Add to the cartridge's own counters (mounts, bytes_written, ...); kept with the next sync or close."""
+        self._counted.update(events)
 
     def counter(self, name: str) -> int:
         """One of the cartridge's counters."""
-        return int(state.load(self.folder / "volume.json")["counters"].get(name, 0))
+        return int(state.load(self.folder / "volume.json")["counters"].get(name, 0)) + self._counted[name]
+
+    def _keep_counters(self) -> None:
+        if self._counted:
+            facts = state.load(self.folder / "volume.json")
+            facts["counters"] = dict(self._counted + Counter(facts["counters"]))
+            state.save(self.folder / "volume.json", facts)
+            self._counted.clear()
 
     def close(self) -> None:
         """Let go of the files."""
+        self._keep_counters()
         os.close(self._data)
         os.close(self._index)
 

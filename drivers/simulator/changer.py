@@ -23,6 +23,8 @@ class SimulatedChanger:
         return self._name
 
     def inventory(self) -> Inventory:
+        if self._faults.fire(Action.BLIND, Scope()):
+            raise ChangerError(f"the robot of {self._name} does not answer; look at the library, then ask again")
         places = self._places.read()
         hidden = frozenset(
             place.volume for place in places.volumes if self._faults.standing(Action.HIDE, Scope(volume=place.volume))
@@ -60,7 +62,7 @@ class SimulatedChanger:
     def _move(
         self, operation: str, place: Place, drive: int | None, kind: ElementKind, index: int, origin: int | None = None
     ) -> None:
-        scope = Scope(drive, volume=place.volume)
+        scope = Scope(drive, None if drive is None else self._places.read().drives[drive], place.volume)
         self._clock.sleep(ROBOT.move_s)
         if self._faults.fire(Action.ROBOT_BEFORE, scope, operation):
             raise ChangerError(

@@ -24,6 +24,7 @@ class Action(StrEnum):
     UNREADABLE = "unreadable"  # blocks of a tape, bytes of a disc
     ROT = "rot"  # a byte reads with one bit changed
     HIDE = "hide barcode"  # the robot cannot read the sticker
+    BLIND = "fail inventory"  # the robot does not say what is where
     ROBOT_BEFORE = "fail robot before"  # the volume stays where it was
     ROBOT_AFTER = "fail robot after"  # the volume was moved all the same
 
@@ -125,6 +126,7 @@ def _forms() -> tuple[_Form, ...]:
             "volume",
         ),
         simple(Action.HIDE, None, "volume"),
+        simple(Action.BLIND, 1),
         form(
             "fail robot before load",
             r"fail robot (?P<when>before|after) (?P<op>load|unload|transfer|move)",

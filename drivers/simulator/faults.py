@@ -58,10 +58,11 @@ class Faults:
 
     def add(self, line: str) -> None:
         """Append a line to faults.txt. Raises: FaultsInvalid, and then the file is left as it was."""
-        self._checked(line)
         with self._lock:
             text = self._path.read_text(encoding="utf-8") if self._path.exists() else ""
-            self._replace(text + ("" if text.endswith("\n") or not text else "\n") + line + "\n")
+            text += ("" if text.endswith("\n") or not text else "\n") + line + "\n"
+            self._checked(text)
+            self._replace(text)
 
     def clear(self) -> None:
         """Take all faults away."""

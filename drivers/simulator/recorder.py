@@ -80,6 +80,7 @@ class SimulatedRecorder:
         with image.open("rb", buffering=0) as source, (folder / "image").open("wb", buffering=0) as disc:
             written_bytes = self._copy(source, disc, place, started)
             os.fsync(disc.fileno())
+        state.sync_folder(folder)
         self._mark(folder, DiscState.COMPLETE, written_bytes)
         self._clock.sleep(self._model.close_s)
 

@@ -16,11 +16,29 @@ from drivers.base import Barcode, Element, ElementKind
 _threads = threading.RLock()  # flock holds between processes, this one between the threads of ours
 
 
-def save(path: Path, content: dict[str, Any]) -> None:
-    """Replace a JSON file in one step: a reader sees the old content or the new one, never half of it."""
+def save(path: Path, content: dict[str, Any], durable: bool = True) -> None:
+    """Replace a JSON file in one step: a reader sees the old content or the new one, never half of it.
+
+    Not `durable`, it survives a kill of the process but perhaps not a loss of the host's power.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    temporary.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1, sort_keys=True)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     temporary.replace(path)
+    if durable:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in a folder are on the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The tape drive."""
 
+import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -41,6 +42,7 @@ class SimulatedTapeDrive:
         self._deferred: tuple[int, str] | None = None  # block that was lost, operation that will say so
         self._unflushed = False
         self._adrift = False  # a read or write of ours left the position unknown
+        self._looking = threading.Lock()  # status() may be asked by another thread than the owner's
         self._turn = 0  # number of the operation, so that an abandoned read cannot speak for a later one
 
     @property
@@ -199,6 +201,10 @@ class SimulatedTapeDrive:
         self._close()
 
     def _look(self) -> Place | None:
+        with self._looking:
+            return self._look_alone()
+
+    def _look_alone(self) -> Place | None:
         place, arrived = self._bay.look()
         if place is None or arrived:
             self._close()

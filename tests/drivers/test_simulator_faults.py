@@ -252,12 +252,20 @@ def test_a_stuck_robot_leaves_the_volume_where_it_was(library: SimulatedLibrary)
 
 
 def test_a_robot_that_failed_may_have_moved_the_volume(library: SimulatedLibrary) -> None:
-    library.faults.add("fail robot after move on drive 1")
+    library.faults.add("fail robot after move on drive test-T1")
     library.changer.load(1, 0)
     with pytest.raises(ChangerError, match="must be asked"):
         library.changer.load(2, 1)
     drive = library.changer.inventory().drive(1)
     assert drive is not None and drive.barcode == "A00002L8"
+
+
+def test_a_robot_that_does_not_answer(library: SimulatedLibrary) -> None:
+    library.faults.add("fail inventory 2 times")
+    for _ in range(2):
+        with pytest.raises(ChangerError, match="does not answer"):
+            library.changer.inventory()
+    assert library.changer.inventory().find(Barcode("A00001L8")) is not None
 
 
 def test_a_barcode_cannot_be_read(library: SimulatedLibrary) -> None:

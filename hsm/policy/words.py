@@ -37,6 +37,7 @@ def span_words(span: timedelta) -> str:
     total_s = max(int(span.total_seconds()), 0)
     days = total_s // 86400
     if days >= 60:
+        days += 1  # so that a whole calendar year, or four, is called one
         years, months = int(days / _DAYS_A_YEAR), int(days % _DAYS_A_YEAR / (_DAYS_A_YEAR / 12))
         parts = [count_words(years, "year")] if years else []
         return " ".join([*parts, *([count_words(months, "month")] if months else [])])

@@ -6,17 +6,17 @@ assign will decide then (nothing is reserved, no drive is avoided), so it is an 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from drivers.base import Barcode, MediumKind
 from hsm.scheduler.desk import Desk, Drive, can_use, purpose_of
 from hsm.scheduler.reads import Pair, end_of, tape_order
-from hsm.scheduler.work import Assignment, BusyDrive, Candidate, Eta, IdleDrive, Purpose, QueuedWork, VolumeFacts
+from hsm.scheduler.work import Assignment, BusyDrive, Candidate, Eta, Purpose, QueuedWork, VolumeFacts
 from hsm.scheduler.writes import burn_at, disc_load, is_due, room_bytes, writable
 from hsm.states import JobKind, VolumeState
 
-_ORDERED_WORKS = 40  # a longer queue is estimated, not ordered
+_ORDERED_WORKS = 8  # a longer queue is estimated, not ordered
 _GOOD_ORDER_SHARE = 0.4  # of the way in ascending order that a good order takes; measured with the LTO-8 model
 _MINUTE_S = 60
 
@@ -26,9 +26,8 @@ class _Mount:
     """Works that will share one mount."""
 
     rank: tuple[datetime, int]
-    volume: VolumeFacts | None  # None: a volume nobody has supplied yet
-    kind: MediumKind
-    library: str
+    volume: VolumeFacts
+    named: bool  # False: not this volume but one like it, which nobody has supplied yet
     purpose: Purpose
     pairs: tuple[Pair, ...]
     not_before: datetime
@@ -77,7 +76,8 @@ def _play_assigned(desk: Desk, assignment: Assignment, clocks: Sequence[_Clock],
     pairs = [(work, _candidate(work, volume)) for work in assignment.works]
     seconds = desk.approach_s(assignment.drive, volume)
     phase = f"begins now in drive {assignment.drive.index} with {volume.barcode}"
-    _note(desk, volume, assignment.purpose, pairs, desk.now, seconds, phase, guesses)
+    mount = _Mount(desk.rank(pairs[0][0]), volume, True, assignment.purpose, tuple(pairs), desk.now, phase)
+    _note(desk, mount, desk.now, seconds, guesses)
     clock.free_at = desk.now + timedelta(seconds=assignment.duration_s)
     clock.loaded = assignment.barcode
 
@@ -87,28 +87,18 @@ def _candidate(work: QueuedWork, volume: VolumeFacts) -> Candidate:
     return next(found, Candidate(volume.barcode, volume.end_address))
 
 
-def _note(
-    desk: Desk,
-    volume: VolumeFacts | None,
-    purpose: Purpose,
-    pairs: Sequence[Pair],
-    start: datetime,
-    approach_s: float,
-    phase: str,
-    guesses: list[_Guess],
-) -> datetime:
+def _note(desk: Desk, mount: _Mount, start: datetime, approach_s: float, guesses: list[_Guess]) -> datetime:
     """Write down when each work of a mount is ready; when the last one is."""
-    seconds = approach_s
-    if purpose is Purpose.WRITE:
-        if volume is not None:
-            size_bytes = sum(work.size_bytes for work, _ in pairs)
-            seconds += desk.timing.locate_s(volume, None, volume.end_address) + desk.timing.write_s(volume, size_bytes)
-        ready = [seconds] * len(pairs)
+    volume = mount.volume
+    if mount.purpose is Purpose.WRITE:  # nothing is safe before the flush that ends the session
+        size_bytes = sum(work.size_bytes for work, _ in mount.pairs)
+        writing_s = desk.timing.locate_s(volume, None, volume.end_address) + desk.timing.write_s(volume, size_bytes)
+        ready = [approach_s + writing_s] * len(mount.pairs)
     else:
-        ready = list(_reading(desk, volume, pairs, approach_s)) if volume is not None else []
-    barcode = None if volume is None else volume.barcode
-    for (work, _), done_s in zip(pairs, ready, strict=True):
-        guesses.append(_Guess(work.job_id, start + timedelta(seconds=done_s), len(guesses), barcode, phase))
+        ready = list(_reading(desk, volume, mount.pairs, approach_s))
+    barcode = volume.barcode if mount.named else None
+    for (work, _), done_s in zip(mount.pairs, ready, strict=True):
+        guesses.append(_Guess(work.job_id, start + timedelta(seconds=done_s), len(guesses), barcode, mount.phase))
     return start + timedelta(seconds=max(ready))
 
 
@@ -141,7 +131,7 @@ def _reading_mounts(desk: Desk, works: Iterable[QueuedWork]) -> Iterator[_Mount]
             part = pairs[begin : begin + desk.settings.most_works]
             rank = min(desk.rank(work) for work, _ in part)
             ordered = _estimated_order(desk, volume, part)
-            yield _Mount(rank, volume, volume.kind, str(volume.library), purpose, tuple(ordered), desk.now)
+            yield _Mount(rank, volume, True, purpose, tuple(ordered), desk.now)
 
 
 def _company(desk: Desk, candidate: Candidate) -> tuple[bool, bool, int, str]:
@@ -159,11 +149,11 @@ def _estimated_order(desk: Desk, volume: VolumeFacts, pairs: Sequence[Pair]) -> 
 def _writing_mounts(desk: Desk, name: str, works: list[QueuedWork]) -> Iterator[_Mount]:
     pool = desk.pools[name]
     waiting = sorted(works, key=desk.rank)
-    taken = {assignment.barcode for assignment in desk.assignments}
-    for volume in writable(desk, pool):
-        room = room_bytes(desk, volume)
+    volumes = writable(desk, pool)
+    for volume in volumes:
+        room = room_bytes(desk, volume) - _being_written(desk, volume)
         possible = [work for work in waiting if work.size_bytes <= room]
-        if not possible or volume.barcode in taken:
+        if not possible:
             continue
         not_before, phase = desk.now, ""
         if pool.kind is MediumKind.DISC:
@@ -172,51 +162,58 @@ def _writing_mounts(desk: Desk, name: str, works: list[QueuedWork]) -> Iterator[
                 phase = f"collected for a disc, burnt when it is full or in {_span(not_before - desk.now)}"
             load = disc_load(possible, room)
         else:
-            load = []
-            for work in possible:
-                if work.size_bytes <= room:
-                    load.append(work)
-                    room -= work.size_bytes
-        yield _writing_mount(desk, volume, pool.kind, pool.library, load, not_before, phase)
+            load = _that_fit(possible, room)
+        yield _writing_mount(desk, volume, True, load, not_before, phase)
         loaded = {work.job_id for work in load}
         waiting = [work for work in waiting if work.job_id not in loaded]
     if waiting:
-        phase = f"waits for a further volume of pool {name}"
-        yield _writing_mount(desk, None, pool.kind, pool.library, waiting, desk.now, phase)
+        yield _writing_mount(desk, volumes[0], False, waiting, desk.now, f"waits for a further volume of pool {name}")
+
+
+def _being_written(desk: Desk, volume: VolumeFacts) -> int:
+    """What the present assignments write to a volume; everything, for a disc that is about to be burnt."""
+    sessions = [a for a in desk.assignments if a.barcode == volume.barcode and a.purpose is Purpose.WRITE]
+    if sessions and volume.kind is MediumKind.DISC:
+        return volume.capacity_bytes
+    return sum(work.size_bytes for session in sessions for work in session.works)
+
+
+def _that_fit(works: Iterable[QueuedWork], room: int) -> list[QueuedWork]:
+    load = []
+    for work in works:
+        if work.size_bytes <= room:
+            load.append(work)
+            room -= work.size_bytes
+    return load
 
 
 def _writing_mount(
-    desk: Desk,
-    volume: VolumeFacts | None,
-    kind: MediumKind,
-    library: str,
-    works: Sequence[QueuedWork],
-    not_before: datetime,
-    phase: str,
+    desk: Desk, volume: VolumeFacts, named: bool, works: Sequence[QueuedWork], not_before: datetime, phase: str
 ) -> _Mount:
-    pairs = tuple((work, Candidate(volume.barcode if volume else Barcode(""), None)) for work in works)
+    pairs = tuple((work, Candidate(volume.barcode, None)) for work in works)
     rank = min(desk.rank(work) for work in works)
-    return _Mount(rank, volume, kind, library, Purpose.WRITE, pairs, not_before, phase)
+    return _Mount(rank, volume, named, Purpose.WRITE, pairs, not_before, phase)
 
 
 def _play(desk: Desk, mount: _Mount, clocks: Sequence[_Clock], guesses: list[_Guess]) -> None:
     volume = mount.volume
-    able = [c for c in clocks if c.drive.library == mount.library and c.drive.kind is mount.kind]
-    if volume is not None:
-        able = [clock for clock in able if can_use(clock.drive, volume, mount.purpose)]
-        able = [clock for clock in able if clock.loaded == volume.barcode] or able
-    clock = min(able, key=lambda c: (c.free_at, isinstance(c.drive, IdleDrive) and c.loaded is not None, c.drive.index))
+    able = [clock for clock in clocks if can_use(clock.drive, volume, mount.purpose)]
+    holding = [clock for clock in able if mount.named and clock.loaded == volume.barcode]
+    clock = min(holding or able, key=lambda c: (c.free_at, c.loaded is not None, c.drive.index))
     start = max(clock.free_at, mount.not_before)
     seconds = 0.0
-    if volume is not None and clock.loaded != volume.barcode:
+    if not holding:
         seconds = desk.timing.mount_s(volume)
         leaving = desk.volumes.get(clock.loaded) if clock.loaded is not None else None
         if leaving is not None:
             seconds += desk.timing.unmount_s(leaving, None)
-    needs = volume.barcode if volume is not None else "a volume"
-    phase = mount.phase or f"waits for drive {clock.drive.index} of library {mount.library}, which then takes {needs}"
-    clock.free_at = _note(desk, volume, mount.purpose, mount.pairs, start, seconds, phase, guesses)
-    clock.loaded = volume.barcode if volume is not None else clock.loaded
+    if not mount.phase:
+        words = (
+            f"waits for drive {clock.drive.index} of library {clock.drive.library}, which then takes {volume.barcode}"
+        )
+        mount = replace(mount, phase=words)
+    clock.free_at = _note(desk, mount, start, seconds, guesses)
+    clock.loaded = volume.barcode if mount.named else None
 
 
 def _span(span: timedelta) -> str:

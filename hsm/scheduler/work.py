@@ -99,7 +99,7 @@ class Settings:
         }
     )
     batch_s: float = 1800.0  # reading that is no recall, in one assignment
-    most_works: int = 300  # in one assignment
+    most_works: int = 200  # in one assignment
     avoid_wait_s: float = 900.0  # how long a verification waits for another drive than the writer's
     open_another_after_s: float = 3600.0  # how long a migration waits for a filling volume that is in use
     disc_fill_pct: float = 92.0  # of a disc that packs may take; the rest is for its tree (and recovery data, if made)

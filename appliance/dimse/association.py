@@ -64,6 +64,10 @@ class Association:
             ended = f"aborted: {error}"
             reason = error.reason if isinstance(error, ProtocolError) else AbortReason.INVALID_PARAMETER
             self._say_goodbye(abort(reason))
+        except Exception as error:  # noqa: BLE001 - the edge of a thread: nothing may get past it unlogged
+            ended = f"internal error: {type(error).__name__}"
+            _log.exception("association_failed", calling_aet=self._calling_aet or None, address=self._peer_address)
+            self._say_goodbye(abort(AbortReason.NOT_SPECIFIED))
         finally:
             self._wire.close()
         _log.info(

@@ -102,8 +102,7 @@ def decide(request: bytes, settings: DimseSettings, full: bool) -> Decision:
     answer = A_ASSOCIATE()
     answer.application_context_name = APPLICATION_CONTEXT
     answer.calling_ae_title, answer.called_ae_title = asked.calling_ae_title, asked.called_ae_title
-    answer.result = answer.result_source = 0
-    answer.result_source = 1
+    answer.result, answer.result_source = 0, 1
     answer.presentation_context_definition_results_list = results
     answer.user_information = [
         *_own_items(settings.max_pdu_bytes),

@@ -40,7 +40,7 @@ from hsm.policy.model import (
     Verify,
     Weekday,
 )
-from hsm.policy.words import SIZE_UNITS
+from hsm.policy.words import SIZE_UNITS, count_words
 from hsm.states import Availability
 
 LARGEST_NUMBER = 10**12
@@ -171,8 +171,7 @@ class _Builder:
             tokens = _tokens(part)
             if part.data in said:
                 word = '"after"' if part.data == "after_copies" else '"when space is needed"'
-                where = tokens[0] if tokens else _first_token(tree)
-                self._fault(where, f"the release says {word} twice", "Leave one of them")
+                self._fault(tokens[0], f"the release says {word} twice", "Leave one of them")
             said.add(part.data)
             if part.data == "when_needed":
                 needed = True
@@ -184,7 +183,11 @@ class _Builder:
                     self._fault(tokens[1], f"there are no {kinds} kinds of media", "Tape and disc are two kinds")
                 elif kinds > copies:
                     advice = f"Ask for at least {kinds} verified copies"
-                    self._fault(tokens[1], f"{copies} copies cannot be on {kinds} kinds of media", advice)
+                    self._fault(
+                        tokens[1],
+                        f"{count_words(copies, 'copy', 'copies')} cannot be on {kinds} kinds of media",
+                        advice,
+                    )
         return Release(copies, kinds, needed)
 
     def condition(self, tree: Node) -> Condition:
@@ -213,7 +216,8 @@ class _Builder:
         if kind == "instances":
             return InstancesCondition(_comparison(parts[0]), self.number(_tokens(tree)[0]))
         if kind == "availability_is":
-            return AvailabilityCondition(self.availability(_tokens(parts[0])[0]))
+            names = _tokens(parts[0])  # none: the word "online", which belongs to the language
+            return AvailabilityCondition(self.availability(names[0]) if names else Availability.ONLINE)
         return NeverAccessed() if kind == "never_accessed" else OnlineCondition()
 
     def availability(self, token: Token) -> Availability:
@@ -254,7 +258,3 @@ _ACTIONS = frozenset({"copy", "keep", "release", "pin", "verify"})
 
 def _comparison(tree: Node) -> Comparison:
     return Comparison(str(tree.data).replace("_", " "))
-
-
-def _first_token(tree: Node) -> Token:
-    return next(token for token in tree.scan_values(lambda value: isinstance(value, Token)))

@@ -6,7 +6,7 @@ is left out. None of these guesses ever reaches a policy: any fault at all means
 
 from dataclasses import dataclass, field
 
-from lark import Token, Tree, UnexpectedToken
+from lark import Token, Tree, UnexpectedInput, UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from hsm.policy.build import build
@@ -26,12 +26,15 @@ def parse(text: str, name: str = "policy") -> Policy:
 
     Raises: PolicyInvalid with every fault found, in the order of the text.
     """
-    reader = _Reader()
-    tree = reader.read(lex(text))
+    try:
+        tree, found = GRAMMAR.parse(text), list[Fault]()
+    except UnexpectedInput:  # read again, slowly, for all that is wrong
+        reader = _Reader()
+        tree, found = reader.read(lex(text)), reader.faults
     rules, faults = build(tree)
-    if reader.faults or faults:
-        seen = {(fault.line, fault.column) for fault in reader.faults}
-        raise PolicyInvalid(name, [*reader.faults, *(f for f in faults if (f.line, f.column) not in seen)])
+    if found or faults:
+        seen = {(fault.line, fault.column) for fault in found}
+        raise PolicyInvalid(name, [*found, *(f for f in faults if (f.line, f.column) not in seen)])
     return Policy(rules, name)
 
 

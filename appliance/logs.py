@@ -12,6 +12,10 @@ from structlog.typing import Processor
 QUIET_LOGGERS = ("apscheduler", "pynetdicom", "alembic", "sqlalchemy", "gunicorn.access")
 
 
+class FirnHandler(logging.StreamHandler[TextIO]):
+    """The one handler of ours on the root logger."""
+
+
 class LogFormat(StrEnum):
     """How a line looks."""
 
@@ -41,10 +45,10 @@ def set_up(
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         foreign_pre_chain=[*shared, _logger_field],
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = FirnHandler(stream or sys.stderr)
     handler.setFormatter(formatter)
     root = logging.getLogger()
-    for old in root.handlers[:]:
+    for old in [old for old in root.handlers if isinstance(old, FirnHandler)]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from appliance.cli.failures import ExitStatus, RequestFailed, explained
 from appliance.cli.session import CONFIG_PLACES, CONFIG_VARIABLE, Session
+from appliance.logs import set_up
 
 
 class Root(TyperGroup):
@@ -76,10 +77,14 @@ def root(
             help=f"Configuration file. Without it the first that exists of {', '.join(map(str, CONFIG_PLACES))}.",
         ),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also tell on standard error what happens inside.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
     ] = False,
 ) -> None:
     """Global options."""
     del version
+    set_up("info" if verbose else "error")  # services set it up again, as their configuration says
     context.obj = Session(given_config=config)

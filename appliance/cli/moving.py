@@ -1,5 +1,7 @@
 """What makes studies move: ticks, recalls, releases, verifications; and why a study is where it is."""
 
+from collections import Counter
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -9,7 +11,17 @@ from appliance.cli.failures import ExitStatus, RequestFailed, not_found, refused
 from appliance.cli.looking import PANEL, Json
 from appliance.cli.session import Session, session
 from appliance.cli.shapes import job_row
-from appliance.cli.waiting import DEFAULT_LIMIT_S, Wait, WaitLimit, describe, judge, wait_for_jobs, wait_until
+from appliance.cli.waiting import (
+    DEFAULT_LIMIT_S,
+    Wait,
+    WaitLimit,
+    Worker,
+    describe,
+    judge,
+    wait_for_jobs,
+    wait_until,
+    working,
+)
 from appliance.cli.words import ago, availability, safe
 from drivers.base import Barcode
 from hsm.catalog.records import JobRequest, RecallStatus
@@ -46,30 +58,12 @@ def tick(
     as_json: Json = False,
 ) -> None:
     """Evaluate the policy now instead of at the next turn of the clock."""
-    from appliance.build import tick_settings, volume_pools
-    from hsm.ticking import tick as evaluate
-
     current = session(context)
-    wanted = {"copies": 0, "verifies": 0, "releases": 0}
-    new_jobs = 0
-    for _ in range(ROUNDS):
-        before = current.catalog.jobs.version()
-        made = evaluate(
-            current.catalog, current.pool, volume_pools(current.config), tick_settings(current.config), current.now()
-        )
-        for name, actions in (("copies", made.copies), ("verifies", made.verifies), ("releases", made.releases)):
-            wanted[name] += len(actions)
-        submitted = current.catalog.jobs.version() - before
-        new_jobs += submitted
-        runnable = bool(current.catalog.jobs.list(states=CAN_RUN, limit=1))
-        if not wait or (not submitted and not runnable):
-            break
-        wait_until(
-            current,
-            lambda: not current.catalog.jobs.list(states=CAN_RUN, limit=1),
-            limit_s,
-            lambda: _first_job(current),
-        )
+    if wait:
+        with working(current) as worker:
+            wanted, new_jobs = _settle(current, worker, limit_s)
+    else:
+        wanted, new_jobs = _evaluate(current)
     if as_json:
         jobs = current.catalog.jobs.list(
             states=(*CAN_RUN, JobState.WAITING_RETRY, JobState.WAITING_OPERATOR), limit=1000
@@ -82,6 +76,36 @@ def tick(
     left = current.catalog.jobs.pending(current.now())
     if wait and left:
         current.warn(f"{count(left, 'job')} cannot be done now; see `firn jobs`.")
+
+
+def _evaluate(current: Session) -> tuple[Counter[str], int]:
+    """One tick: how many actions of each kind it planned, and how many jobs are new."""
+    from appliance.build import tick_settings, volume_pools
+    from hsm.ticking import tick as evaluate
+
+    config, before = current.config, current.catalog.jobs.version()
+    made = evaluate(current.catalog, current.pool, volume_pools(config), tick_settings(config), current.now())
+    planned = Counter(copies=len(made.copies), verifies=len(made.verifies), releases=len(made.releases))
+    return planned, current.catalog.jobs.version() - before
+
+
+def _settle(current: Session, worker: Worker, limit_s: float) -> tuple[Counter[str], int]:
+    """Tick and work until a tick makes no new job and none is left that can run."""
+    wanted: Counter[str] = Counter()
+    new_jobs = 0
+    for _ in range(ROUNDS):
+        planned, created = _evaluate(current)
+        wanted.update(planned)
+        new_jobs += created
+        if not created and not _can_run(current):
+            break
+        if not worker.until(lambda: not _can_run(current), limit_s, lambda: _first_job(current)):
+            break
+    return wanted, new_jobs
+
+
+def _can_run(current: Session) -> bool:
+    return bool(current.catalog.jobs.list(states=CAN_RUN, limit=1))
 
 
 def _first_job(current: Session) -> str:
@@ -131,7 +155,7 @@ def recall(
 
 def _settled(state: RecallStatus) -> bool:
     """Whether waiting longer cannot help."""
-    return state.done or state.failed or any(job.state == JobState.WAITING_OPERATOR for job in state.jobs)
+    return state.done or state.failed
 
 
 def _recall_phase(state: RecallStatus) -> str:
@@ -230,7 +254,8 @@ def verify(
 
 def _copies_to_verify(current: Session, what: str | None) -> list[CopyRecord]:
     if what is None:
-        return [c for c in current.catalog.copies.due_for_verify(current.now(), None, 1000) if c.state in VERIFIABLE]
+        never = datetime.min.replace(tzinfo=UTC)  # those verified once are left to the policy
+        return list(current.catalog.copies.due_for_verify(current.now(), never, 10_000))
     if current.catalog.volumes.find(Barcode(what)) is not None:
         found = current.catalog.copies.of_volume(Barcode(what))
     elif current.catalog.studies.get(StudyUid(what)) is not None:

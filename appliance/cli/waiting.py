@@ -7,7 +7,7 @@ waits: so every command also works in an archive where nothing is running.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -19,6 +19,9 @@ from hsm.facts import JobRecord
 from hsm.states import ACTIVE_JOBS, JobState
 from web.words import count, kind_words
 
+if TYPE_CHECKING:
+    from hsm.engine import Engine
+
 POLL_S = 0.25
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until it is done; without an engine, do it here.")]
 WaitLimit = Annotated[
@@ -29,39 +32,64 @@ DEFAULT_LIMIT_S = 3600.0
 Finished = Callable[[], bool]
 
 
-def wait_until(current: Session, finished: Finished, limit_s: float, phase: Callable[[], str]) -> bool:
-    """Wait until something is so, doing the work in this process when no engine runs.
+class Worker:
+    """Waits until something is so, doing the work in this process when no engine runs. Use inside `working`."""
 
-    Returns: whether it became so; False when nothing that can be done here is left to do.
-    Raises: RequestFailed when the limit passed.
+    def __init__(self, current: Session, engine: "Engine | None") -> None:
+        self._current = current
+        self._engine = engine
+
+    def until(self, finished: Finished, limit_s: float, phase: Callable[[], str]) -> bool:
+        """Wait.
+
+        Returns: whether it became so; False when nothing that can be done here is left to do.
+        Raises: RequestFailed when the limit passed.
+        """
+        deadline = time.monotonic() + limit_s
+        with _spinner(self._current, phase) as show:
+            while not finished():
+                show()
+                if time.monotonic() >= deadline:
+                    raise RequestFailed(
+                        ExitStatus.TIMED_OUT,
+                        f"Not done after {limit_s:g} s: {phase()}. The work stays in the queue; see `firn jobs`.",
+                    )
+                if self._engine is None:
+                    time.sleep(POLL_S)
+                elif not self._work(self._engine):
+                    return finished()
+        return True
+
+    def _work(self, engine: "Engine") -> bool:
+        """One round; False when nothing runs and nothing can be begun."""
+        engine.renew_lease()
+        if not engine.step() and not engine.is_working:
+            return False
+        engine.wait_for_a_drive(POLL_S)
+        return True
+
+
+@contextmanager
+def working(current: Session) -> Iterator[Worker]:
+    """Be the engine, unless one runs already.
+
+    Raises: EngineBusy, LibraryBusy and the like when somebody else takes the libraries at this very moment.
     """
     from appliance.machinery import engine_alive, engine_here
 
-    deadline = time.monotonic() + limit_s
-    with _spinner(current, phase) as show:
-        if not engine_alive(current.catalog, current.now()):
-            with engine_here(current.config, current.catalog, current.pool) as engine:
-                while not finished():
-                    show()
-                    _not_too_late(deadline, limit_s, phase)
-                    engine.renew_lease()
-                    if not engine.step() and not engine.is_working:
-                        return finished()
-                    engine.wait_for_a_drive(POLL_S)
-            return True
-        while not finished():
-            show()
-            _not_too_late(deadline, limit_s, phase)
-            time.sleep(POLL_S)
-    return True
+    if engine_alive(current.catalog, current.now()):
+        yield Worker(current, None)
+        return
+    with engine_here(current.config, current.catalog, current.pool) as engine:
+        yield Worker(current, engine)
 
 
-def _not_too_late(deadline: float, limit_s: float, phase: Callable[[], str]) -> None:
-    if time.monotonic() >= deadline:
-        raise RequestFailed(
-            ExitStatus.TIMED_OUT,
-            f"Not done after {limit_s:g} s: {phase()}. What was asked for stays in the queue; see `firn jobs`.",
-        )
+def wait_until(current: Session, finished: Finished, limit_s: float, phase: Callable[[], str]) -> bool:
+    """One wait; see Worker.until."""
+    if finished():
+        return True
+    with working(current) as worker:
+        return worker.until(finished, limit_s, phase)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,8 @@ from tests.hsm.format.samples import DISC_LABEL, NOW, TAPE_LABEL, UUID
 
 printable = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=64).map(str.strip)
 
+moments = st.integers(0, 2**52).map(lambda us: datetime(1990, 1, 1, tzinfo=UTC) + timedelta(microseconds=us))
+
 
 @given(
     st.builds(
@@ -26,7 +29,7 @@ printable = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_s
         kind=st.sampled_from(MediumKind),
         generation=printable,
         pool=printable,
-        labelled_at=st.datetimes(datetime(1990, 1, 1), timezones=st.sampled_from((UTC, timezone(timedelta(hours=-7))))),
+        labelled_at=moments,
         record_bytes=st.integers(1, 2**31),
     )
 )
@@ -113,8 +116,14 @@ def test_a_label_with_a_wrong_line_is_damaged_even_if_its_digest_is_right(old: b
     [("pool", "a\nsha256: 0"), ("pool", "Grün"), ("pool", " x"), ("barcode", ""), ("pool", "x" * 65)],
 )
 def test_a_text_that_would_break_a_label_is_refused(field: str, value: str) -> None:
+    changed: dict[str, Any] = {field: value}
     with pytest.raises(TextInvalid, match=field):
-        encode(replace(TAPE_LABEL, **{field: value}))
+        encode(replace(TAPE_LABEL, **changed))
+
+
+def test_a_label_in_another_zone_says_utc() -> None:
+    elsewhere = replace(TAPE_LABEL, labelled_at=NOW.astimezone(timezone(timedelta(hours=-7))))
+    assert encode(elsewhere) == encode(TAPE_LABEL)
 
 
 def test_a_label_needs_a_time_with_a_zone() -> None:

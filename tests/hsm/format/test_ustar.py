@@ -21,7 +21,8 @@ def test_a_header_says_name_and_size_to_other_readers(series: str, instance: str
     path = f"{series}/{instance}.dcm"
     blocks = ustar.header(path, size)
     assert len(blocks) == ustar.header_bytes(size)
-    found = tarfile.open(fileobj=io.BytesIO(blocks + bytes(1024))).next()
+    with tarfile.open(fileobj=io.BytesIO(blocks + bytes(1024))) as tar:
+        found = tar.next()
     assert found is not None
     assert (found.name, found.size, found.mode, found.mtime, found.uname) == (path, size, 0o644, 0, "firn")
 
@@ -65,7 +66,7 @@ def test_gnu_tar_reads_the_size_of_a_member_beyond_8_gib(tmp_path: Path) -> None
         file.seek(size + ustar.padding(size) - 1, io.SEEK_CUR)
         file.write(b"\0")
         file.write(ustar.header("1.2/5.dcm", 3) + b"abc".ljust(512, b"\0") + ustar.END)
-    argv = ["tar", "--numeric-owner", "-tvf", tmp_path / "big.tar"]
+    argv = ["tar", "--numeric-owner", "-tvf", str(tmp_path / "big.tar")]
     listed = subprocess.run(argv, capture_output=True, check=True, text=True).stdout.split("\n")
     assert f" {size} " in listed[0]
     assert listed[0].endswith(" 1.2/3.4.dcm")

@@ -101,7 +101,7 @@ def done_today(catalog: Catalog, now: datetime) -> dict[str, Done]:
 def tick(
     catalog: Catalog, pool: OnlinePool, pools: Mapping[str, VolumePool], settings: TickSettings, now: datetime
 ) -> Plan:
-    """Make the plan and submit its jobs. A job that is already wanted is not submitted twice, so a tick may be repeated.
+    """Make the plan and submit its jobs. What is already wanted is not submitted twice: a tick may be repeated.
 
     Returns: the plan.
     Raises: NoPolicy, PolicyInvalid.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from drivers.base import MediumKind
+from drivers.base import Barcode, MediumKind
 from drivers.generations import MEDIA
 from hsm.catalog import Catalog
 from hsm.catalog.errors import NotCatalogued
@@ -56,17 +56,17 @@ def _reading(job: JobRecord, copies: Iterable[CopyRecord], avoid_drive: str | No
 def volume_facts(
     volumes: Iterable[VolumeRecord],
     pools: Mapping[str, VolumePool],
-    mounted: Mapping[str, str],
-    busy: frozenset[str],
+    mounted: Mapping[Barcode, str],
+    busy: frozenset[Barcode],
 ) -> list[VolumeFacts]:
-    """Volumes as the scheduler sees them: a blank one belongs to the pool whose pattern names it, if that labels by itself.
+    """Volumes as the scheduler sees them. A blank one belongs to the first pool that labels by itself and names it.
 
     `mounted`: barcode -> serial of the drive that holds it; `busy`: barcodes in use at this moment.
     """
     facts = []
     for volume in volumes:
         pool = volume.pool or pool_for_blank(volume, pools)
-        reserve_bytes = pools[pool].reserve_bytes if pool in pools else 0
+        reserve_bytes = pools[pool].reserve_bytes if pool is not None and pool in pools else 0
         capacity_bytes = volume.capacity_bytes or assumed_capacity_bytes(volume)
         facts.append(
             VolumeFacts(

@@ -1,7 +1,5 @@
 """The one process that owns the libraries: plans the next mounts, hands them to drives, starts again after a crash."""
 
-import os
-import socket
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
@@ -14,6 +12,7 @@ from hsm.catalog import Catalog
 from hsm.catalog.errors import ReleaseRefused
 from hsm.engine import demand
 from hsm.engine.health import is_usable
+from hsm.engine.ownership import holder_name, is_dead
 from hsm.engine.runner import Runner
 from hsm.engine.settings import EngineSettings
 from hsm.facts import JobRecord, VolumePool
@@ -50,7 +49,7 @@ class Engine:
         self.catalog = catalog
         self.settings = settings
         self.clock = clock
-        self.holder = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
+        self.holder = holder_name(id(self))
         self._pool = pool
         self._libraries = libraries
         self._volume_pools = volume_pools
@@ -76,8 +75,10 @@ class Engine:
 
         Raises: EngineBusy.
         """
+        holder = self.catalog.leases.holder(LEASE, self.clock.now())
+        if holder is not None and is_dead(holder):
+            self.catalog.leases.drop(LEASE, holder)
         if not self.renew_lease():
-            holder = self.catalog.leases.holder(LEASE, self.clock.now())
             raise EngineBusy(
                 f"the engine runs as {holder}: stop it, or let it do the work (commands only queue jobs then)"
             )
@@ -90,7 +91,7 @@ class Engine:
     def recover(self) -> None:
         """After a start: un-write, requeue, finish releases, empty the drives. May be repeated."""
         now = self.clock.now()
-        unwritten = self.catalog.copies.unwrite(None, now)
+        unwritten = self.catalog.copies.unwrite()
         requeued = self.catalog.jobs.interrupted(now)
         finished = finish_releases(self._context)
         for library in self._libraries.values():
@@ -139,7 +140,10 @@ class Engine:
     # -- the work ------------------------------------------------------------------------------------------------
 
     def step(self) -> bool:
-        """One round: releases at once, then as many mounts as there are idle drives. Returns: whether anything began."""
+        """One round: releases at once, then as many mounts as there are idle drives.
+
+        Returns: whether anything began.
+        """
         self._reap()
         now = self.clock.now()
         queue = [job for job in self.catalog.jobs.queue(now) if not self._runner.breaker.stopped(job.kind)]
@@ -169,9 +173,9 @@ class Engine:
     def _schedule(self, queue: list[JobRecord], now: datetime) -> Schedule:
         idle, busy = self._drives()
         mounted = {drive.loaded: drive.serial for drive in idle if drive.loaded is not None}
-        mounted |= {drive.barcode: drive.serial for drive in busy}
+        working = {drive.barcode: drive.serial for drive in busy if drive.barcode is not None}
         volumes = demand.volume_facts(
-            self.catalog.volumes.list(), self._volume_pools, mounted, frozenset(drive.barcode for drive in busy)
+            self.catalog.volumes.list(), self._volume_pools, mounted | working, frozenset(working)
         )
         schedule = assign(
             demand.works(self.catalog, queue),
@@ -266,7 +270,7 @@ class Engine:
             self.wait_for_a_drive(1.0)
 
     def settle(self, rounds: int = 20) -> bool:
-        """Tick and drain until a tick asks for nothing new: copies, their verification and their release take a tick each.
+        """Tick and drain until a tick asks for nothing new: copies, verifications and releases take a tick each.
 
         Returns: False when `rounds` were not enough.
         """

@@ -1,4 +1,4 @@
-"""What runs on the clock beside the loop, and the loop itself. APScheduler is only the clock; jobs live in the catalog."""
+"""The loop, and what runs on the clock beside it. APScheduler is only the clock; jobs live in the catalog."""
 
 import threading
 from collections.abc import Callable

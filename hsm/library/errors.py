@@ -1,4 +1,4 @@
-"""Why a volume was not used, beside what its drive may say. Same family as drivers/errors: the mover reads retry and blame."""
+"""Why a volume was not used, beside what its drive may say: of the family of drivers/errors, read in the same way."""
 
 from drivers.errors import Blame, DriverError, Retry
 

@@ -1,4 +1,4 @@
-"""A robot, its drives, and the only way to a medium: mount() brings a volume to a drive and proves that it is the one."""
+"""A robot, its drives, and the only way to a medium: mount() brings a volume to a drive and proves which one it is."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -10,8 +10,8 @@ from typing import BinaryIO
 from drivers.base import RECORD_BYTES, Address, Barcode, TapeDrive
 from drivers.errors import EndOfData
 from hsm.facts import VolumeRecord
-from hsm.format.errors import FormatError
-from hsm.format.label import NotALabel, VolumeLabel
+from hsm.format.errors import FormatError, NotALabel
+from hsm.format.label import VolumeLabel
 from hsm.format.label import decode as decode_label
 from hsm.format.label import encode as encode_label
 from hsm.format.reading import read_header

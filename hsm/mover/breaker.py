@@ -1,6 +1,6 @@
 """Stops a run that mostly fails, before it wears out drives and volumes.
 
-Source: the invariant "a failing thing is set aside"; an unattended run elsewhere made ten million errors of 48 successes.
+Source: the invariant "a failing thing is set aside"; elsewhere a run made ten million errors beside 48 successes.
 """
 
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ from hsm.states import JobKind
 class Breaker:
     """Counts results per kind of work within one run.
 
-    A kind is stopped once at least `after_items` results came in and more than `error_pct` of them were errors. It stays
-    stopped until reset().
+    A kind is stopped once at least `after_items` results came in and more than `error_pct` of them were errors. It
+    stays stopped until reset().
     """
 
     error_pct: float = 50.0

@@ -115,7 +115,7 @@ class DiscWriter:
         while True:
             root = folder / "tree"
             tree = build_tree(root, [(load.source.layout, load.source.open_member) for load in loads], label, now)
-            self._add_recovery_data(root)
+            self._add_recovery_data(tree)
             if isofs.image_bytes(root) <= capacity_bytes:
                 break
             shutil.rmtree(root)
@@ -131,12 +131,11 @@ class DiscWriter:
         size_bytes = isofs.make_image(root, volume_id(volume.barcode), image, now)
         return _Master(image, size_bytes, self._proved(image), label, capacity_bytes, tree, loads)
 
-    def _add_recovery_data(self, root: Path) -> None:
+    def _add_recovery_data(self, tree: DiscTree) -> None:
         if self._context.par2_redundancy_pct:
-            files = sorted(path for path in root.rglob("*") if path.is_file())
-            folder = root / "ARCHIVE" / "PAR2"
-            folder.mkdir()
-            par2.create(files, self._context.par2_redundancy_pct, folder / "DISC.par2", root)
+            files = tree.files()
+            tree.par2_index.parent.mkdir(parents=True)
+            par2.create(files, self._context.par2_redundancy_pct, tree.par2_index, tree.root)
 
     def _write(self, volume: VolumeRecord, master: "_Master") -> None:
         catalog, now = self._context.catalog, self._context.now()
@@ -173,7 +172,7 @@ class DiscWriter:
             return file_digest(file, "sha256").hexdigest()
 
     def _commit(self, volume: VolumeRecord, master: "_Master", copies: list[int]) -> None:
-        streams = [pack.stream_sha256 for pack in master.tree.packs]
+        streams = master.tree.stream_sha256
         written = [
             WrittenCopy(copy_id, sequence, stream_sha256)
             for sequence, (copy_id, stream_sha256) in enumerate(zip(copies, streams, strict=True), start=1)

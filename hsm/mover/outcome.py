@@ -28,7 +28,8 @@ class Outcome:
 
 def backoff_s(attempts: int, settings: RetrySettings) -> float:
     """Seconds to wait after that many attempts: doubled each time, bounded."""
-    return min(settings.first_s * 2 ** min(max(attempts, 1) - 1, 40), settings.max_s)
+    doublings = min(max(attempts, 1) - 1, 40)
+    return min(settings.first_s * float(2**doublings), settings.max_s)
 
 
 def decide(error: Exception, attempts: int, now: datetime, settings: RetrySettings) -> Outcome:

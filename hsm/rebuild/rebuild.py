@@ -1,4 +1,4 @@
-"""Volume by volume, then the online pool: whatever is found becomes catalog rows; better knowledge is never overwritten."""
+"""Volume by volume, then the online pool: what is found becomes catalog rows; better knowledge is not overwritten."""
 
 import hashlib
 import tempfile

@@ -135,7 +135,7 @@ def _chain(session: TapeSession, content: VolumeContent, frames: list[_Frame]) -
         expected = frame.header.sequence + 1
         if following is not None and following.header.sequence != expected:
             content.faults.append(
-                f"{session.barcode}: frame {expected} is missing: {following.header.sequence} follows {frame.header.sequence}"
+                f"{session.barcode}: frame {expected} is missing: {following.header.sequence} follows"
             )
         if frame.prefix is None:
             content.catalog_lines = _catalog_lines(session, frame, content) or content.catalog_lines

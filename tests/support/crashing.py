@@ -1,0 +1,86 @@
+"""Ends a process with SIGKILL at the n-th step that matters: a sync, a rename, a deletion, a commit, a device command.
+
+`count_steps(work)` runs the work once to its end and says how many steps it has; `crash_at(work, n)` runs it in a child
+that dies just before step n. Nothing in the product knows of this: the steps are wrapped from outside.
+"""
+
+import os
+import signal
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from drivers.simulator.recorder import SimulatedRecorder
+from drivers.simulator.tape import SimulatedTapeDrive
+from hsm.catalog.database import Database
+
+STEPS: tuple[tuple[Any, str], ...] = (
+    (os, "fsync"),
+    (os, "rename"),
+    (os, "replace"),
+    (os, "unlink"),
+    (os, "rmdir"),
+    (Database, "write"),
+    (SimulatedTapeDrive, "append"),
+    (SimulatedTapeDrive, "flush"),
+    (SimulatedRecorder, "burn"),
+)
+DIED = -signal.SIGKILL
+FAILED = 70
+
+
+class _Counter:
+    def __init__(self, last: int | None) -> None:
+        self.steps = 0
+        self.last = last
+
+    def wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, counted; the process ends before step `last`."""
+
+        def stepped(*args: Any, **kwargs: Any) -> Any:
+            self.steps += 1
+            if self.last is not None and self.steps >= self.last:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(*args, **kwargs)
+
+        return stepped
+
+
+def _in_child(work: Callable[[], None], last: int | None) -> tuple[int, int]:
+    """Run work in a forked child. Returns: exit status (negative: signal) and steps taken, if it came to its end."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = FAILED
+        try:
+            counter = _Counter(last)
+            for owner, name in STEPS:
+                setattr(owner, name, counter.wrap(getattr(owner, name)))
+            work()
+            os.write(writing, str(counter.steps).encode())
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    os.close(writing)
+    try:
+        _, status = os.waitpid(child, 0)
+        told = os.read(reading, 32)
+    finally:
+        os.close(reading)
+    return os.waitstatus_to_exitcode(status), int(told or 0)
+
+
+def count_steps(work: Callable[[], None]) -> int:
+    """Run the work to its end in a child; how many steps it took."""
+    status, steps = _in_child(work, None)
+    assert status == 0, f"the work failed by itself with status {status}"
+    return steps
+
+
+def crash_at(work: Callable[[], None], step: int) -> bool:
+    """Run the work in a child that dies just before a step. Returns: False when the work ended before that step."""
+    status, _ = _in_child(work, step)
+    assert status in (0, DIED), f"the work failed by itself with status {status}"
+    return status == DIED

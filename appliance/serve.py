@@ -70,13 +70,19 @@ def run_web(config: Config) -> None:
 
 def run_pacs(config: Config) -> None:
     """Accept associations until told to stop; those that are open are let finish."""
-    from appliance.dimse import serve as accept
+    from appliance.dimse.server import DimseServer
 
     stop = stop_on_signals()
     catalog = build.open_catalog(config, create=False)
     try:
         archive = build.open_archive(config, catalog, build.open_pool(config))
-        accept(build.dimse_settings(config), archive, stop, tell_ready)
+        server = DimseServer(archive, build.dimse_settings(config))
+        server.start()
+        try:
+            tell_ready()
+            stop.wait()
+        finally:
+            server.stop()
     finally:
         catalog.close()
     log.info("pacs_stopped")

@@ -18,7 +18,7 @@ ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA = 0x7FE00010
 MAX_DEPTH = 48  # real objects stay below 10
 MAX_ELEMENTS = 2_000_000  # of one data set; enhanced objects with thousands of frames stay below
-MAX_PADDING_BYTES = 1 << 20  # zeros behind the last element
+MAX_PADDING_BYTES = 1 << 16  # zeros behind the last element
 
 
 class Malformed(Exception):

@@ -109,7 +109,7 @@ def _answer(row: Row, values: Values, query: Query, retrieve_aet: str, volumes: 
         said[f"{keys.FILE_SET_ID:08X}"] = {"vr": "SH", "Value": [str(first.barcode)[:16]]}
         if first.uuid:
             said[f"{keys.FILE_SET_UID:08X}"] = {"vr": "UI", "Value": [file_set_uid(first.uuid)]}
-    character_set = tuple(term for term in str(row.get("study_character_set") or "").split("\\") if term)
+    character_set = tuple(str(row.get("study_character_set") or "").split("\\"))
     return Answer(said, availability, character_set)
 
 

@@ -77,7 +77,7 @@ def parse_query(identifier: Dataset, model: Model, relational: bool = False, com
     moments = _moments(conditions) if combined else None
     if moments is not None:
         conditions = [condition for condition in conditions if condition.tag != _STUDY_TIME]
-    character_set = tuple(_texts(identifier.get(keys.CHARACTER_SET)))
+    character_set = tuple(_all_texts(identifier.get(keys.CHARACTER_SET)))  # an empty first value means ISO_IR 6
     return Query(level, tuple(conditions), tuple(wanted), character_set, moments)
 
 
@@ -269,15 +269,19 @@ def _elements(dataset: Dataset) -> list[DataElement]:
 
 
 def _texts(element: DataElement | None) -> list[str]:
-    """The values as texts without padding; empty for an absent or empty element."""
+    """The values that say something, as texts without padding."""
+    return [text for text in _all_texts(element) if text]
+
+
+def _all_texts(element: DataElement | None) -> list[str]:
+    """The values as texts without padding; none for an absent or empty element."""
     if element is None or element.value is None:
         return []
     value: Any = element.value
     if isinstance(value, bytes):
         value = value.decode("latin_1")
     values = list(value) if isinstance(value, list | MultiValue) else [value]
-    texts = [str(item).strip(" \0") for item in values if item is not None]
-    return [text for text in texts if text]
+    return [str(item).strip(" \0") for item in values if item is not None]
 
 
 def _name(tag: int) -> str:

@@ -1,10 +1,13 @@
 """Puts the pages together."""
 
+import hashlib
 from datetime import datetime
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, current_app, request, url_for
 from markupsafe import Markup
 
 from hsm.states import JobState
@@ -24,6 +27,7 @@ NAVIGATION = (
     ("events.index", "Events"),
     ("quarantine.index", "Quarantine"),
 )
+ASSET_MAX_AGE_S = 30 * 86400  # an address changes with its content, see asset()
 
 
 class FirnPages(Flask):
@@ -37,16 +41,19 @@ def create_app(services: Services) -> Flask:
     app = FirnPages("web", static_folder="static", template_folder="templates")
     app.extensions[EXTENSION] = services
     security.protect(app, services.settings)
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = ASSET_MAX_AGE_S
     errors.register(app)
     for view in VIEWS:
         app.register_blueprint(view.pages)
     app.jinja_env.globals.update(
+        asset=asset,
         bar=bars.bar,
         Mark=bars.Mark,
         used_pct=bars.used_pct,
         bidi=words.bidi,
         count=words.count,
         day=words.day,
+        details=words.details,
         duration=words.duration,
         icon=icon,
         job_state=lambda job: JobState(job.state),
@@ -60,9 +67,19 @@ def create_app(services: Services) -> Flask:
     return app
 
 
+def asset(name: str) -> str:
+    """The address of a static file with its content's digest, so that browsers keep it until it changes."""
+    return url_for("static", filename=name, v=_digest(Path(str(current_app.static_folder)) / name))
+
+
+@cache
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
 def icon(name: str) -> Markup:
     """A symbol of the icon sheet; decoration beside a word, so screen readers pass over it."""
-    return Markup('<svg class="icon" aria-hidden="true"><use href="/static/icons.svg#{}"/></svg>').format(name)
+    return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format(asset("icons.svg"), name)
 
 
 def of_this_request() -> dict[str, Any]:

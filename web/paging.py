@@ -2,13 +2,11 @@
 
 from enum import StrEnum
 from typing import TypeVar
+from urllib.parse import urlencode
 
 from flask import request, url_for
 
 E = TypeVar("E", bound=StrEnum)
-KNOWN = frozenset(
-    {"q", "show", "page", "before", "state", "kind", "study", "pool", "barcode", "level", "name", "subject"}
-)
 MAX_NUMBER = 2**53  # what every database takes
 
 
@@ -36,5 +34,5 @@ def here(**changes: str | int | None) -> str:
         values.pop(name, None)
         if value is not None:
             values[name] = value
-    own = {name: value for name, value in values.items() if name in KNOWN}
-    return url_for(request.endpoint or "dashboard.show", **(request.view_args or {}), **own)
+    address = url_for(request.endpoint or "dashboard.show", **(request.view_args or {}))
+    return f"{address}?{urlencode(values)}" if values else address

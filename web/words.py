@@ -1,6 +1,8 @@
 """How facts become words: sizes, times, names and states, the same way on every page. Pure."""
 
+import json
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from enum import StrEnum
@@ -109,6 +111,14 @@ def _written(group: str) -> str:
     family, given, middle, prefix, suffix = ([part.strip() for part in group.split("^")] + [""] * 5)[:5]
     forenames = " ".join(part for part in (prefix, given, middle) if part)
     return ", ".join(part for part in (family, forenames, suffix) if part)
+
+
+def details(fields: Mapping[str, Any]) -> str:
+    """The fields of an event in one line; those that say nothing are left out."""
+    telling = {name: value for name, value in fields.items() if value not in (None, "", [], {})}
+    return "; ".join(
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in telling.items()
+    )
 
 
 def bidi(text: str, missing: str = "") -> Markup:

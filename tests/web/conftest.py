@@ -6,14 +6,20 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tests.web.world import World, busy, new_world
+from tests.web.world import World, busy, new_catalog, new_world
 from web.app import create_app
 
 
+@pytest.fixture(scope="session")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database every test begins with."""
+    return new_catalog(tmp_path_factory.mktemp("stocked"))
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, stocked: Path) -> Iterator[World]:
     """An archive without studies."""
-    made = new_world(tmp_path)
+    made = new_world(tmp_path, stocked)
     yield made
     made.catalog.close()
 
@@ -24,10 +30,10 @@ def client(world: World) -> FlaskClient:
     return create_app(world.services()).test_client()
 
 
-@pytest.fixture(scope="module")
-def busy_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+@pytest.fixture(scope="session")
+def busy_client(tmp_path_factory: pytest.TempPathFactory, stocked: Path) -> Iterator[FlaskClient]:
     """A browser that looks at an archive where much goes on; for tests that change nothing."""
-    made = new_world(tmp_path_factory.mktemp("busy"))
+    made = new_world(tmp_path_factory.mktemp("busy"), stocked)
     busy(made)
     yield create_app(made.services()).test_client()
     made.catalog.close()

@@ -28,8 +28,8 @@ from web.app import create_app
         ("/policies/77", "no version 77"),
     ],
 )
-def test_what_is_not_there_gets_a_page_that_leads_on(client: FlaskClient, path: str, words: str) -> None:
-    answer = client.get(path)
+def test_what_is_not_there_gets_a_page_that_leads_on(busy_client: FlaskClient, path: str, words: str) -> None:
+    answer = busy_client.get(path)
     page = read(answer.text)
     assert answer.status_code == 404
     assert words in page.text
@@ -37,8 +37,8 @@ def test_what_is_not_there_gets_a_page_that_leads_on(client: FlaskClient, path: 
     assert "/studies" in page.links
 
 
-def test_a_wrong_method_is_named(client: FlaskClient) -> None:
-    answer = client.get("/studies/1.2.3.1/recall")
+def test_a_wrong_method_is_named(busy_client: FlaskClient) -> None:
+    answer = busy_client.get("/studies/1.2.3.1/recall")
     assert answer.status_code == 405
     assert "POST" in answer.headers["Allow"]
 

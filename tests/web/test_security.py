@@ -53,15 +53,15 @@ def test_names_the_configuration_trusts_are_answered() -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/studies", "/readyz", "/static/firn.css", "/nowhere"])
-def test_a_rebound_name_gets_a_clear_refusal(client: FlaskClient, path: str) -> None:
-    answer = client.get(path, headers={"Host": "evil.example"})
+def test_a_rebound_name_gets_a_clear_refusal(busy_client: FlaskClient, path: str) -> None:
+    answer = busy_client.get(path, headers={"Host": "evil.example"})
     assert answer.status_code == 400
     assert "trusted hosts" in answer.text
 
 
 @pytest.mark.parametrize("path", ["/", "/studies", "/nowhere", "/static/firn.css", "/healthz"])
-def test_every_answer_carries_the_strict_headers(client: FlaskClient, path: str) -> None:
-    headers = client.get(path).headers
+def test_every_answer_carries_the_strict_headers(busy_client: FlaskClient, path: str) -> None:
+    headers = busy_client.get(path).headers
     assert "default-src 'self'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -103,10 +103,10 @@ def test_the_session_cookie_is_kept_from_scripts_and_other_sites(world: World) -
     assert {"HttpOnly", "SameSite=Lax", "Secure"} <= set(cookie.split("; "))
 
 
-def test_only_pages_with_a_form_set_a_cookie(client: FlaskClient) -> None:
-    assert "Set-Cookie" not in client.get("/").headers
+def test_only_pages_with_a_form_set_a_cookie(busy_client: FlaskClient) -> None:
+    assert "Set-Cookie" not in busy_client.get("/").headers
 
 
-def test_too_much_is_refused(client: FlaskClient) -> None:
-    answer = client.post("/studies/1/recall", headers={"Origin": ORIGIN}, data={"form_token": "x" * 100_000})
+def test_too_much_is_refused(busy_client: FlaskClient) -> None:
+    answer = busy_client.post("/studies/1/recall", headers={"Origin": ORIGIN}, data={"form_token": "x" * 100_000})
     assert answer.status_code == 413

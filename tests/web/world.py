@@ -1,6 +1,7 @@
 """A small hospital's archive in a real catalog, filled through the catalog's own methods."""
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -169,15 +170,23 @@ def stock_libraries(catalog: Catalog, now: datetime) -> None:
     catalog.drives.seen("jukebox", 0, "BD0001", MediumKind.DISC, now)
 
 
-def new_world(folder: Path) -> World:
-    """An archive with stocked libraries, rules in force and no study."""
-    folder.mkdir(parents=True, exist_ok=True)
-    pool = OnlinePool.create([folder / "online"], 0, folder / "quarantine")
-    catalog = Catalog.open(f"sqlite:///{folder / 'catalog.db'}")
-    clock = VirtualClock(NOW)
-    disk = DiskFacts(capacity_bytes=4_000_000 * MB, used_bytes=2_900_000 * MB, high_water_pct=85, low_water_pct=75)
+def new_catalog(folder: Path) -> Path:
+    """The database of an archive with stocked libraries, rules in force and no study; closed."""
+    database = folder / "catalog.db"
+    catalog = Catalog.open(f"sqlite:///{database}")
     stock_libraries(catalog, NOW - timedelta(days=30))
     catalog.policies.publish(RULES, "A. Archivist", NOW - timedelta(days=20))
+    catalog.close()
+    return database
+
+
+def new_world(folder: Path, database: Path) -> World:
+    """An archive of its own over a copy of a database."""
+    pool = OnlinePool.create([folder / "online"], 0, folder / "quarantine")
+    shutil.copy(database, folder / "world.db")
+    catalog = Catalog.open(f"sqlite:///{folder / 'world.db'}")
+    clock = VirtualClock(NOW)
+    disk = DiskFacts(capacity_bytes=4_000_000 * MB, used_bytes=2_900_000 * MB, high_water_pct=85, low_water_pct=75)
     return World(catalog, pool, clock, disk)
 
 

@@ -12,11 +12,11 @@ from hsm.query.folding import fold
 MAX_TERMS = 8  # further words are not looked at
 MAX_TEXT = 200  # characters
 ESCAPE = "\\"
-FULL_YEAR, FULL_MONTH = re.compile(r"(\d{4})"), re.compile(r"(\d{4})-(\d{1,2})")
+FULL_YEAR, FULL_MONTH = re.compile(r"(\d{4})", re.ASCII), re.compile(r"(\d{4})-(\d{1,2})", re.ASCII)
 FULL_DAYS = (
-    re.compile(r"(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})"),
-    re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})"),
-    re.compile(r"(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})"),
+    re.compile(r"(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})", re.ASCII),
+    re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})", re.ASCII),
+    re.compile(r"(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})", re.ASCII),
 )
 
 

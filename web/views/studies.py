@@ -52,7 +52,7 @@ def index() -> str:
         last=offset + len(page.rows),
         previous=paging.here(page=page_number - 1 if page_number > 2 else None) if page_number > 1 else None,
         following=paging.here(page=page_number + 1) if offset + len(page.rows) < page.total else None,
-        house_is_empty=not page.rows and not text and show is Show.ALL,
+        house_is_empty=not page.total and not text and show is Show.ALL,
     )
 
 

@@ -1,9 +1,12 @@
 """Tapes and discs: what each holds, where it is, how well it is."""
 
+from collections.abc import Iterable
+
 from flask import Blueprint, abort, render_template
 
 from drivers.base import Barcode, MediumKind
 from hsm.catalog.errors import NotCatalogued
+from hsm.facts import VolumeRecord
 from hsm.states import Place, VolumeState
 from web import paging
 from web.reads.studies import labels
@@ -12,6 +15,14 @@ from web.services import services
 pages = Blueprint("volumes", __name__)
 SHOWN_COPIES = 500
 SHOWN_EVENTS = 10
+
+
+def by_pool(volumes: Iterable[VolumeRecord]) -> list[tuple[str, list[VolumeRecord]]]:
+    """The volumes of each pool by barcode, pools by name; those in no pool come last, under "". Pure."""
+    groups: dict[str, list[VolumeRecord]] = {}
+    for volume in sorted(volumes, key=lambda volume: volume.barcode):
+        groups.setdefault(volume.pool or "", []).append(volume)
+    return sorted(groups.items(), key=lambda group: (not group[0], group[0]))
 
 
 @pages.get("/volumes")
@@ -23,7 +34,8 @@ def index() -> str:
     volumes = catalog.volumes.list(kind=kind, pool=pool or None, place=place, state=state)
     return render_template(
         "volumes.html",
-        volumes=sorted(volumes, key=lambda v: (v.pool is None, v.pool or "", v.barcode)),
+        total=len(volumes),
+        groups=by_pool(volumes),
         pools=sorted({*services().volume_pools, *(v.pool for v in volumes if v.pool)}),
         kind=kind,
         place=place,

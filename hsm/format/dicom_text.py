@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-_LIMITS: Final = {"SH": 16, "LO": 64, "ST": 1024, "LT": 10240, "UT": 65534, "UC": 1024, "CS": 16}
+_LIMITS: Final = {"SH": 16, "LO": 64, "ST": 1024, "CS": 16}  # others: 64, which is enough for a key
 _DATE: Final = re.compile(r"[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])", re.ASCII)
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3])([0-5][0-9]([0-5][0-9](\.[0-9]{1,6})?)?)?", re.ASCII)
 _DATE_TIME: Final = re.compile(r"[0-9]{4}([0-9]{2}){0,5}(\.[0-9]{1,6})?([+-][0-9]{4})?", re.ASCII)
@@ -32,7 +32,7 @@ def clean(vr: str, text: str) -> str:
     text = _SURROGATE.sub("?", _CONTROL.sub(" ", text))
     if vr == "PN":
         return "=".join(group[:64].strip() for group in text.split("=")[:3]).rstrip("=")
-    return text[: _LIMITS[vr]].strip(" ")
+    return text[: _LIMITS.get(vr, 64)].strip(" ")
 
 
 def charset_of(texts: Iterable[str]) -> str:

@@ -229,7 +229,19 @@ def _referenced(items: Any) -> list[Values]:
     return found
 
 
+def _evidence(items: Any) -> list[Values]:
+    """Images that an object refers to; a record names them in one row (PS3.3 F.5.24), the object by study and series."""
+    return [
+        image
+        for item in items
+        for series in item.get("ReferencedSeriesSequence") or []
+        for image in (_picked(each, _REFERENCES[:2]) for each in series.get("ReferencedSOPSequence") or [])
+        if len(image) > 1
+    ]
+
+
 _SEQUENCES: Final = {
+    "ReferencedImageEvidenceSequence": _evidence,
     "ConceptNameCodeSequence": _concepts,
     "ContentSequence": _modifiers,
     "ReferencedSeriesSequence": _referenced,

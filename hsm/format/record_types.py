@@ -61,6 +61,7 @@ KEYS: Final[dict[str, dict[str, Need]]] = {
     "SPECTROSCOPY": {
         **_CONTENT,
         "ImageType": Need.MUST,
+        "ReferencedImageEvidenceSequence": Need.OPTIONAL,
         "NumberOfFrames": Need.MUST,
         "Rows": Need.MUST,
         "Columns": Need.MUST,
@@ -74,7 +75,7 @@ KEYS: Final[dict[str, dict[str, Need]]] = {
     "SURFACE": _LABELLED,
     "TRACT": _LABELLED,
     "SURFACE SCAN": {"ContentDate": Need.DATE, "ContentTime": Need.TIME},
-    "STEREOMETRIC": {},
+    "STEREOMETRIC": {**_NUMBER, "ContentLabel": Need.LABEL, **_CREATOR},
     "PLAN": {},
     "ENCAP DOC": {
         **_NUMBER,

@@ -72,6 +72,9 @@ def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Inde
     return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
 
+# SQLite would give the id of a deleted last row to the next one; somebody may still hold the old id, or a key made of it.
+NEVER_AGAIN = {"sqlite_autoincrement": True}
+
 # Text that came with an object has no length limit here: a value longer than the standard allows is no reason to refuse
 # a study. hsm/catalog/text.py cuts what an index could not hold.
 Uid = String(64)
@@ -161,6 +164,7 @@ class Instance(Base):
         _partial("ix_instances_not_online", "pack_fk", "series_fk", where="online_state <> 'online'"),
         _partial("ix_instances_releasing", "study_fk", where="online_state = 'releasing'"),
         _partial("ix_instances_unpacked", "study_fk", where="pack_fk IS NULL"),
+        NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -191,6 +195,7 @@ class Pack(Base):
     """An immutable set of instances of one study, as it lies on every volume (docs/FORMAT.md section 1)."""
 
     __tablename__ = "packs"
+    __table_args__ = NEVER_AGAIN
 
     id: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[str] = mapped_column(Digest, unique=True)  # of 01_MANIFEST.sha256: the pack's name
@@ -224,6 +229,7 @@ class Copy(Base):
         Index("ix_copies_volume_sequence", "volume_fk", "sequence"),
         # One pack lies once on a volume: two copies there would fail together.
         _partial("uq_copies_pack_volume", "pack_fk", "volume_fk", where="state <> 'reclaimed'", unique=True),
+        NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -313,7 +319,7 @@ class Job(Base):
     """One piece of work on one pack, copy or study."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("ix_jobs_state_kind", "state", "kind"),)
+    __table_args__ = (Index("ix_jobs_state_kind", "state", "kind"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
@@ -345,6 +351,7 @@ class RecallRequest(Base):
     """Somebody who wants a study, some series or some instances back; equal wishes share jobs."""
 
     __tablename__ = "recall_requests"
+    __table_args__ = NEVER_AGAIN
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_fk: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)

@@ -1,7 +1,7 @@
 """How soon something can be had, as SQL: the least available of the instances decides (PS3.4 C.4.1.1.3.2).
 
-A rank is 0 for ONLINE to 3 for UNAVAILABLE. Only instances that are not online are looked at (they have an index of their own),
-pack by pack, so that asking about a study that is online costs next to nothing.
+A rank is 0 for ONLINE to 3 for UNAVAILABLE. Only instances that are not online are looked at, pack by pack (they have
+an index of their own), so that asking about a study that is online costs next to nothing.
 """
 
 from collections.abc import Collection
@@ -81,7 +81,7 @@ def instance_rank() -> ColumnElement[int]:
 
 
 def volumes_to_read(study_ids: AnySelect | Collection[int]) -> AnySelect:
-    """(study id, pack id, barcode, uuid, kind, place, location) of every readable copy of packs that are not wholly online."""
+    """Readable copies of packs that are not wholly online: study id, pack id, barcode, uuid, kind, place, location."""
     gone = select(literal_column("1")).where(Instance.pack_fk == Pack.id, NOT_ONLINE).correlate(Pack).exists()
     return (
         select(Pack.study_fk, Pack.id, Volume.barcode, Volume.uuid, Volume.kind, Volume.place, Volume.location)
@@ -94,7 +94,7 @@ def volumes_to_read(study_ids: AnySelect | Collection[int]) -> AnySelect:
 
 
 def best_volumes(connection: Connection, study_ids: Collection[int]) -> dict[int, tuple[StudyVolume, ...]]:
-    """For each study that is not online: the fewest volumes that hold what is missing, one for each pack, best place first."""
+    """By study id, for studies that are not wholly online: one volume for each pack, in the best place there is."""
     chosen: dict[int, dict[str, StudyVolume]] = {}
     seen: set[int] = set()
     for study, pack, barcode, uuid, kind, place, location in connection.execute(volumes_to_read(study_ids)):

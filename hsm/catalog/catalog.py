@@ -26,8 +26,8 @@ from hsm.catalog.volumes import Volumes
 class Catalog:
     """What is stored where. Threads may share one; every process opens its own.
 
-    Every method of a sub-object is one transaction: done and durable when it returns, undone when it raises. All may raise
-    CatalogUnavailable.
+    Every method of a sub-object is one transaction: done and durable when it returns, undone when it raises. All may
+    raise CatalogUnavailable.
     """
 
     def __init__(self, database: Database) -> None:

@@ -183,7 +183,7 @@ class Copies:
         return self._list(select_copies().where(Volume.barcode == barcode).order_by(Copy.sequence, Copy.id))
 
     def readable(self, pack_id: int) -> list[CopyRecord]:
-        """The copies a pack can be read from, best first: in a library, on a shelf, missing; verified before written."""
+        """What a pack can be read from, best first: in a library, on a shelf, missing; verified before written."""
         return self._list(
             select_copies()
             .where(Copy.pack_fk == pack_id, READABLE)
@@ -196,7 +196,7 @@ class Copies:
         )
 
     def due_for_verify(self, now: datetime, verified_before: datetime, limit: int = 100) -> list[CopyRecord]:
-        """Copies in a library that were never verified, are in doubt, or were last verified before a time; worst first."""
+        """Copies in a library that are suspect, were never verified, or not since a time; in this order."""
         old = Copy.verified_at.is_(None) | (Copy.verified_at < verified_before)
         doubtful = Copy.state.in_([CopyState.WRITTEN, CopyState.SUSPECT])
         return self._list(

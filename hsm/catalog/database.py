@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from threading import Lock
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, Row, Select, create_engine, event
@@ -21,8 +21,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from hsm.catalog.errors import CatalogForeign, CatalogUnavailable
 
 T = TypeVar("T")
-AnySelect = Select[Unpack[tuple[Any, ...]]]  # a statement, whatever its columns
-AnyRow = Row[Unpack[tuple[Any, ...]]]
+AnySelect = Select[*tuple[Any, ...]]  # a statement, whatever its columns
+AnyRow = Row[*tuple[Any, ...]]
 log = structlog.get_logger()
 
 ATTEMPTS = 8

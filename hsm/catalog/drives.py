@@ -23,7 +23,7 @@ class Drives:
         self._database = database
 
     def seen(self, library: str, index: int, serial: str, kind: MediumKind, now: datetime) -> DriveRecord:
-        """Make the row of a drive, or note that another drive is in its place now: that one begins with a clean record."""
+        """Make the row of a drive, or note that another is in its place now, which begins with a clean record."""
 
         def work(connection: Connection) -> DriveRecord:
             values = {"serial": serial, "kind": kind.value, "state": DriveState.EMPTY.value, "changed_at": now}

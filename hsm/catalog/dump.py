@@ -1,8 +1,8 @@
 """The whole catalog as JSON lines, the same from either database: for catalog files on media, and to move house.
 
-First line: {"firn_catalog": 1, "schema": ..., "tables": [...]}. Then one line a row: {"t": table, "r": {column: value}},
-tables in an order in which each row's references are there before it. Last line: {"rows": number, "sha256": of all bytes
-before this line}. Times are ISO 8601 in UTC.
+First line: {"firn_catalog": 1, "schema": ..., "tables": [...]}. Then for each row {"t": table, "r": {column: value}},
+so ordered that whatever a row refers to is there before it. Last: {"rows": number, "sha256": of all bytes before it}.
+Times are ISO 8601 in UTC.
 """
 
 import hashlib

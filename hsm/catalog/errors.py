@@ -8,7 +8,7 @@ class CatalogError(Exception):
 
 
 class CatalogUnavailable(CatalogError):
-    """The database is locked, gone or restarting; nothing was changed unless the message says that the outcome is unknown."""
+    """The database is locked, gone or restarting; nothing was changed, unless the message calls the outcome unknown."""
 
 
 class CatalogTooNew(CatalogError):

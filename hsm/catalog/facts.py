@@ -1,4 +1,4 @@
-"""What policies may know of studies, read in batches: a handful of statements for some hundred studies, never one each."""
+"""What policies may know of studies, in batches: a handful of statements for some hundred studies, never one each."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator

@@ -25,6 +25,7 @@ class Place:
     instances: int = 0
     size_bytes: int = 0
     new_series: int = 0
+    earliest: datetime | None = None
     changed_at: datetime | None = None
     modalities: list[str] | None = field(default=None)  # of the study, when this series brought a new one
 
@@ -40,6 +41,7 @@ class Place:
         self._changed(arrival.received_at)
 
     def _changed(self, at: datetime) -> None:
+        self.earliest = at if self.earliest is None else min(self.earliest, at)
         self.changed_at = at if self.changed_at is None else max(self.changed_at, at)
 
 
@@ -213,10 +215,12 @@ def count_in(connection: Connection, places: dict[str, Place]) -> None:
                 )
     for study_id, parts in studies.items():
         changed_at = max(part.changed_at for part in parts if part.changed_at is not None)
+        earliest = min(part.earliest for part in parts if part.earliest is not None)
         values: dict[str, Any] = {
             "instance_count": Study.instance_count + sum(part.instances for part in parts),
             "series_count": Study.series_count + sum(part.new_series for part in parts),
             "size_bytes": Study.size_bytes + sum(part.size_bytes for part in parts),
+            "received_at": case((Study.received_at > earliest, earliest), else_=Study.received_at),
             "changed_at": case((Study.changed_at < changed_at, changed_at), else_=Study.changed_at),
         }
         brought = [part.modalities for part in parts if part.modalities]

@@ -25,7 +25,7 @@ class Inventories:
     ) -> InventoryChange:
         """Take over what a robot says. What is there is in the library; what was there and is not any more is missing.
 
-        A volume on a shelf stays on the shelf until the robot sees it. `kind_of` says what a new barcode is, or None for
+        A volume on a shelf stays there until the robot sees it. `kind_of` says what a barcode is made of, or None for
         what is no volume (a cleaning cartridge). A new volume counts as blank until its label was read or written.
         """
         seen = {e.barcode: kind_of(e.barcode) for e in inventory.elements if e.full and e.barcode}

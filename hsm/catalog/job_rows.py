@@ -105,7 +105,7 @@ def _values(connection: Connection, request: JobRequest, now: datetime) -> dict[
 
 
 def bump(connection: Connection) -> None:
-    """Let those who poll know that there is something new for the engine. To be called last: others wait for this row."""
+    """Let those who poll know that there is something new for the engine. To be called last: others wait for it."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     table = table_of(Counter)
     statement = dialect.insert(table).values(name="jobs", value=1)

@@ -225,7 +225,7 @@ class Jobs:
         kinds: Collection[JobKind] = (),
         study_uid: str | None = None,
         pool: str | None = None,
-        barcode: Barcode | None = None,
+        barcode: str | None = None,
         limit: int = 100,
         before: int | None = None,
     ) -> list[JobRecord]:

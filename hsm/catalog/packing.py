@@ -9,10 +9,11 @@ from sqlalchemy import Connection, delete, select, update
 from hsm.catalog.availability import NOT_ONLINE
 from hsm.catalog.database import AnyRow, AnySelect
 from hsm.catalog.events import add
+from hsm.catalog.job_rows import ACTIVE, step_job
 from hsm.catalog.rows import in_chunks, one
 from hsm.facts import Member, PackDigest, PackRecord, SeriesUid, SopInstanceUid, StudyUid
 from hsm.models import Copy, Instance, Job, Pack, Series, Study, SupersededMember
-from hsm.states import CopyState
+from hsm.states import CopyState, JobState
 
 
 def _select_members() -> AnySelect:
@@ -81,6 +82,11 @@ def pack_obstacle(connection: Connection, pack_id: int) -> str | None:
     held = sorted({state for state in states if state not in (CopyState.PLANNED, CopyState.LOST, CopyState.RECLAIMED)})
     if held:
         return f"its pack has copies that are {', '.join(held)}"
+    running = connection.execute(
+        select(Job.id).where(Job.pack_fk == pack_id, Job.state == JobState.RUNNING).limit(1)
+    ).scalar()
+    if running is not None:
+        return f"job {running} works on its pack"
     gone = connection.execute(select(Instance.id).where(Instance.pack_fk == pack_id, NOT_ONLINE).limit(1)).first()
     if gone is not None:
         return "some members of its pack are not online"
@@ -88,10 +94,13 @@ def pack_obstacle(connection: Connection, pack_id: int) -> str | None:
 
 
 def dissolve_in(connection: Connection, pack_id: int, now: datetime) -> None:
-    """Take a pack apart, having asked `pack_obstacle`: its members are unpacked again, its jobs and copies forgotten."""
+    """Take a pack apart (ask `pack_obstacle` before): its members are unpacked again, its jobs cancelled."""
     digest = one(connection, select(Pack.digest).where(Pack.id == pack_id), f"pack {pack_id}")[0]
     copies = select(Copy.id).where(Copy.pack_fk == pack_id).scalar_subquery()
     connection.execute(update(Instance).where(Instance.pack_fk == pack_id).values(pack_fk=None, pack_offset_bytes=None))
+    of_pack = select(Job.__table__).where(Job.pack_fk == pack_id, Job.state.in_(ACTIVE)).order_by(Job.id)
+    for job in connection.execute(of_pack.with_for_update(of=Job)).all():
+        step_job(connection, job, "cancel", ended_at=now, message="its pack was taken apart")
     connection.execute(update(Job).where(Job.copy_fk.in_(copies)).values(copy_fk=None))
     connection.execute(update(Job).where(Job.pack_fk == pack_id).values(pack_fk=None))
     connection.execute(delete(Copy).where(Copy.pack_fk == pack_id))

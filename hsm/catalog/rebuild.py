@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from hsm.catalog.copies import locked_copy, step_copy
 from hsm.catalog.database import AnyRow, Database
@@ -21,7 +21,7 @@ from hsm.catalog.rows import insert_new, insert_row
 from hsm.catalog.volume_steps import locked_volume, step_volume
 from hsm.facts import Arrival, Member, PoolFile, StoredInstance
 from hsm.format.study_json import PackedInstance, parse
-from hsm.models import Copy, Instance, Pack, Study, SupersededMember, Volume
+from hsm.models import Copy, Instance, Pack, SupersededMember, Volume
 from hsm.states import COPY_TABLE, ONLINE_TABLE, VOLUME_TABLE, CopyState, OnlineState, VolumeState, step
 
 _NO_FILE = PoolFile(Path(), "")
@@ -145,12 +145,6 @@ def _pack(connection: Connection, found: FoundPack, packed: tuple[PackedInstance
         fields = {"pack": found.digest, "volume": found.barcode, "instances": len(packed)}
         add(connection, "info", "pack_found", first.study_uid, fields, now)
     count_in(connection, places)
-    earliest = min(item.received_at for item in packed)
-    connection.execute(
-        update(Study)
-        .where(Study.id == first.study_id)
-        .values(received_at=case((Study.received_at > earliest, earliest), else_=Study.received_at))
-    )
     _copy(connection, pack_id, volume, found, now)
 
 

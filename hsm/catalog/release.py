@@ -51,8 +51,9 @@ class Release:
     ) -> ReleaseProof:
         """Prove that every online instance of a study has enough verified copies, and mark them RELEASING.
 
-        Enough: `copies_needed` verified copies of its pack on distinct volumes that are neither suspect, lost nor missing, of at
-        least `kinds_needed` kinds of medium. From this commit on the files count as gone: delete them, then `finish`.
+        Enough: `copies_needed` verified copies of its pack on distinct volumes that are neither suspect, lost nor
+        missing, of at least `kinds_needed` kinds of medium. From this commit on the files count as gone: delete them,
+        then `finish`.
 
         Raises: ReleaseRefused (nothing is changed), NotCatalogued.
         """
@@ -194,7 +195,8 @@ def _counting_copies(
     on_volumes = {row.volume_fk: row.id for row in reversed(rows)}  # two copies on one volume count once
     if len(on_volumes) < terms.copies_needed:
         raise refuse(
-            f"pack {digest[:12]} has {len(on_volumes)} verified copies on distinct volumes, needed are {terms.copies_needed}"
+            f"pack {digest[:12]} has {len(on_volumes)} verified copies on distinct volumes,"
+            f" needed are {terms.copies_needed}"
         )
     kinds = {row.kind for row in rows}
     if len(kinds) < terms.kinds_needed:

@@ -1,5 +1,7 @@
 """Brings the schema of a database up to this program's version, one process at a time."""
 
+from functools import cache
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -22,6 +24,7 @@ def config() -> Config:
     return made
 
 
+@cache
 def head() -> str:
     """The version this program works with."""
     return str(ScriptDirectory.from_config(config()).get_current_head())

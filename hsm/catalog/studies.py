@@ -93,9 +93,9 @@ class Studies:
     ) -> list[StudySummary]:
         """Studies with availability and copies, the newest received first.
 
-        With `uids`: exactly these, as far as they are catalogued. Else those that fit: patient ID, accession number and modality
-        exactly, patient name from its beginning without case and accents (`*` and `?` are wild cards), study date within
-        both bounds. `limit` at most, after skipping `after`.
+        With `uids`: exactly these, as far as they are catalogued. Else those that fit: patient ID, accession number and
+        modality exactly, patient name from its beginning without case and accents (`*` and `?` are wild cards), study
+        date within both bounds; `limit` at most, after skipping `after`.
         """
 
         def work(connection: Connection) -> list[StudySummary]:

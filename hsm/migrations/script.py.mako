@@ -3,12 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
-import hsm.models
+from hsm.migrations.types import INT, JSON, TIME
 ${imports if imports else ""}
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

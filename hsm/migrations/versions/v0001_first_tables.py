@@ -3,14 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
-INT = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-TIME = sa.DateTime(timezone=True)
-JSON = sa.JSON()
+from hsm.migrations.types import INT, JSON, TIME
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -204,6 +200,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["study_fk"], ["studies.id"], name="fk_packs_study_fk"),
         sa.PrimaryKeyConstraint("id", name="pk_packs"),
         sa.UniqueConstraint("digest", name="uq_packs_digest"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_packs_study_fk", "packs", ["study_fk"])
 
@@ -217,6 +214,7 @@ def upgrade() -> None:
         sa.Column("instance_uids", JSON, nullable=False),
         sa.ForeignKeyConstraint(["study_fk"], ["studies.id"], name="fk_recall_requests_study_fk"),
         sa.PrimaryKeyConstraint("id", name="pk_recall_requests"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_recall_requests_study_fk", "recall_requests", ["study_fk"])
 
@@ -260,6 +258,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["pack_fk"], ["packs.id"], name="fk_copies_pack_fk"),
         sa.ForeignKeyConstraint(["volume_fk"], ["volumes.id"], name="fk_copies_volume_fk"),
         sa.PrimaryKeyConstraint("id", name="pk_copies"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_copies_pack_fk", "copies", ["pack_fk"])
     op.create_index("ix_copies_state", "copies", ["state"])
@@ -299,6 +298,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["study_fk"], ["studies.id"], name="fk_instances_study_fk"),
         sa.PrimaryKeyConstraint("id", name="pk_instances"),
         sa.UniqueConstraint("sop_instance_uid", name="uq_instances_sop_instance_uid"),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_instances_not_online",
@@ -372,6 +372,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["study_fk"], ["studies.id"], name="fk_jobs_study_fk"),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
         sa.UniqueConstraint("active_key", name="uq_jobs_active_key"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_jobs_copy_fk", "jobs", ["copy_fk"])
     op.create_index("ix_jobs_key", "jobs", ["key"])

@@ -1,0 +1,87 @@
+"""A catalog on SQLite and one on PostgreSQL: every test that takes `catalog` runs on both."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, delete, event
+
+from hsm.catalog import Catalog
+from hsm.models import Base
+from tests.hsm.catalog.world import World
+from tests.support.postgres import Server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty catalog file, to be copied."""
+    path = tmp_path_factory.mktemp("catalog") / "template.db"
+    Catalog.open(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_catalog_url(postgres_server: Server) -> Iterator[str]:
+    """A database with tables; emptying them is ten times as fast as making another."""
+    with postgres_server.database() as url:
+        Catalog.open(url).close()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_catalog(postgres_catalog_url: str) -> Iterator[Catalog]:
+    """A catalog on that database, for the whole run."""
+    with Catalog.open(postgres_catalog_url) as catalog:
+        yield catalog
+
+
+def _empty(catalog: Catalog) -> None:
+    def work(connection: Connection) -> None:
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(delete(table))
+
+    catalog.database.write(work)
+
+
+def _do_not_wait_for_the_disk(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The address of an empty catalog with tables, for what is only true of SQLite."""
+    path = tmp_path / "catalog.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def catalog_url(request: pytest.FixtureRequest) -> str:
+    """The address of an empty catalog with tables, for those who open it themselves."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("sqlite_url"))
+    _empty(request.getfixturevalue("postgres_catalog"))
+    return str(request.getfixturevalue("postgres_catalog_url"))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def catalog(request: pytest.FixtureRequest) -> Iterator[Catalog]:
+    """An empty catalog."""
+    if request.param == "sqlite":
+        with Catalog.open(request.getfixturevalue("sqlite_url")) as opened:
+            # These tests cut no power; waiting for the disk would take most of their time.
+            event.listen(opened.database.engine, "connect", _do_not_wait_for_the_disk)
+            opened.database.engine.dispose()
+            yield opened
+    else:
+        shared: Catalog = request.getfixturevalue("postgres_catalog")
+        _empty(shared)
+        yield shared
+
+
+@pytest.fixture
+def world(catalog: Catalog) -> World:
+    """An empty archive."""
+    return World(catalog)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 # libraries that say at INFO what only a developer of theirs wants to know
 QUIET_LOGGERS = ("apscheduler", "pynetdicom", "alembic", "sqlalchemy", "gunicorn.access")
@@ -31,8 +31,17 @@ def set_up(
     level is a name of the logging module in any case; service is added to each line when it is not empty. May be
     called again: the last call counts.
     """
+
+    def name_service(logger: object, method: str, event: EventDict) -> EventDict:
+        """By value and not by context variable: those do not reach the threads."""
+        del logger, method
+        if service:
+            event.setdefault("service", service)
+        return event
+
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_service,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         structlog.processors.format_exc_info,
@@ -64,14 +73,9 @@ def set_up(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.clear_contextvars()
-    if service:
-        structlog.contextvars.bind_contextvars(service=service)
 
 
-def _logger_field(
-    logger: logging.Logger | None, method: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
+def _logger_field(logger: logging.Logger | None, method: str, event: EventDict) -> EventDict:
     """Say which library a line came from that did not come from us."""
     del method
     record = event.get("_record")
@@ -79,7 +83,7 @@ def _logger_field(
     return event
 
 
-def _line(logger: object, method: str, event: structlog.typing.EventDict) -> str:
+def _line(logger: object, method: str, event: EventDict) -> str:
     """`2026-01-31T09:30:00Z info pack_written volume=A00001L8 size_bytes=4096`; values with blanks are quoted."""
     del logger, method
     at, level = event.pop("at", ""), event.pop("level", "")

@@ -1,12 +1,13 @@
 """Says in calm lines what happens to studies, by comparing what the catalog says now with what it said before."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from hsm.catalog import Catalog
 from hsm.catalog.records import StudyCopy, StudySummary
 from hsm.states import Availability, CopyState
 from web.words import count, size
 
+SHOWN = 2  # studies named in one sentence; more are counted
 UID_TAIL = 8  # of a study UID is enough to tell the studies of a demo apart
 
 
@@ -16,14 +17,20 @@ class Narrator:
     def __init__(self, catalog: Catalog, limit: int = 200) -> None:
         self._catalog = catalog
         self._limit = limit
-        self._seen: Mapping[str, StudySummary] = by_uid(catalog.studies.summary(limit=limit))
+        self._seen = by_uid(catalog.studies.summary(limit=limit))
+        self._growing: frozenset[str] = frozenset()
 
     def look(self) -> list[str]:
         """What changed since the last look, in sentences. Raises: CatalogUnavailable."""
         now = by_uid(self._catalog.studies.summary(limit=self._limit))
-        lines = changes(self._seen, now)
-        self._seen = now
+        grown = frozenset(uid for uid, entry in now.items() if _instances(self._seen.get(uid)) < _instances(entry))
+        lines = changes(self._seen, now, arrived=self._growing - grown)
+        self._seen, self._growing = now, grown
         return lines
+
+
+def _instances(summary: StudySummary | None) -> int:
+    return 0 if summary is None else summary.study.instance_count
 
 
 def by_uid(summaries: Iterable[StudySummary]) -> dict[str, StudySummary]:
@@ -31,12 +38,25 @@ def by_uid(summaries: Iterable[StudySummary]) -> dict[str, StudySummary]:
     return {summary.study.study_instance_uid: summary for summary in summaries}
 
 
-def changes(before: Mapping[str, StudySummary], after: Mapping[str, StudySummary]) -> list[str]:
-    """Sentences for everything that became different; oldest studies first."""
-    lines = []
+def changes(
+    before: Mapping[str, StudySummary], after: Mapping[str, StudySummary], arrived: Collection[str] = ()
+) -> list[str]:
+    """Sentences for everything that became different; studies of which the same is to be said share one.
+
+    arrived: the studies that grew before this look and no longer do.
+    """
+    subjects: dict[str, list[str]] = {}
     for uid, now in sorted(after.items(), key=lambda entry: entry[1].study.id):
-        lines += [f"study {_name(now)} {news}" for news in _news(before.get(uid), now)]
-    return lines
+        for news in _news(before.get(uid), now, uid in arrived):
+            subjects.setdefault(news, []).append(_name(now))
+    return [f"{_listed(names)} {news}" for news, names in subjects.items()]
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"study {names[0]}"
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"studies {', '.join(names[:SHOWN])}{more}"
 
 
 def _name(summary: StudySummary) -> str:
@@ -44,11 +64,10 @@ def _name(summary: StudySummary) -> str:
     return f"…{study.study_instance_uid[-UID_TAIL:]} ({study.description or '/'.join(study.modalities) or 'no name'})"
 
 
-def _news(before: StudySummary | None, now: StudySummary) -> list[str]:
+def _news(before: StudySummary | None, now: StudySummary, arrived: bool) -> list[str]:
     news = []
-    if before is None or before.study.instance_count < now.study.instance_count:
-        images = count(now.study.instance_count, "instance")
-        news.append(f"arrived: {images}, {size(now.study.size_bytes)}")
+    if arrived:
+        news.append(f"arrived: {count(now.study.instance_count, 'instance')}, {size(now.study.size_bytes)}")
     known = {} if before is None else {(copy.pool, copy.volume): copy.state for copy in before.copies}
     for copy in now.copies:
         told = _copy_news(known.get((copy.pool, copy.volume)), copy)
@@ -57,11 +76,11 @@ def _news(before: StudySummary | None, now: StudySummary) -> list[str]:
     was = Availability.ONLINE if before is None else before.availability
     if was is not now.availability:
         if now.availability is Availability.ONLINE:
-            news.append("is back on disk: ONLINE")
+            news.append("back on disk: ONLINE")
         elif was is Availability.ONLINE:
-            news.append(f"left the disk: {now.availability.value}")
+            news.append(f"no longer on disk: {now.availability.value}")
         else:
-            news.append(f"is {now.availability.value} now")
+            news.append(f"now {now.availability.value}")
     return news
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence as DicomSequence
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from appliance.demo.people import Person
 
@@ -77,7 +77,14 @@ def new_object(series: SeriesPlan, sop_class: str, number: int, syntax: str = Ex
     meta.TransferSyntaxUID = UID(syntax)
     meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
     meta.ImplementationVersionName = "FIRN_DEMO"
-    made = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)  # type: ignore[arg-type]
+    made = FileDataset(
+        None,  # type: ignore[arg-type] # it has no file
+        {},
+        preamble=b"\0" * 128,
+        file_meta=meta,
+        is_implicit_VR=syntax == ImplicitVRLittleEndian,  # pynetdicom encodes by it, pydicom by the file meta
+        is_little_endian=True,
+    )
     if person.character_set:
         made.SpecificCharacterSet = (
             list(person.character_set) if isinstance(person.character_set, tuple) else person.character_set

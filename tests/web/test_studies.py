@@ -1,6 +1,8 @@
 """Find a study, read why it is where it is, have it brought back."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,8 +13,19 @@ from drivers.base import Barcode
 from hsm.states import JobKind, JobState
 from tests.web.reader import read
 from tests.web.test_security import ORIGIN, token_of
-from tests.web.world import World
+from tests.web.world import World, new_world
+from web.app import create_app
 from web.reads import terms
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory, stocked: Path) -> Iterator[FlaskClient]:
+    """A browser that looks at two studies."""
+    world = new_world(tmp_path_factory.mktemp("searched"), stocked)
+    world.receive("1.2.3.10", "Lindqvist^Åsa", "P10", "CT chest", "PT", date(2025, 11, 3), accession="ACC-77")
+    world.receive("1.2.3.11")
+    yield create_app(world.services()).test_client()
+    world.catalog.close()
 
 
 def found(client: FlaskClient, **query: str) -> set[str]:
@@ -40,17 +53,14 @@ def found(client: FlaskClient, **query: str) -> set[str]:
         "1.2.3.10",
     ],
 )
-def test_a_search_looks_everywhere(world: World, client: FlaskClient, query: str) -> None:
-    world.receive("1.2.3.10", "Lindqvist^Åsa", "P10", "CT chest", "PT", date(2025, 11, 3), accession="ACC-77")
-    world.receive("1.2.3.11")
-    assert found(client, q=query) == {"1.2.3.10"}
+def test_a_search_looks_everywhere(searched: FlaskClient, query: str) -> None:
+    assert found(searched, q=query) == {"1.2.3.10"}
 
 
 @pytest.mark.parametrize("query", ["lindqvist ct-knee", "%", "_", "\\", "2025-13", "2025-02-30", "ACC-7700", "P10'--"])
-def test_what_does_not_occur_is_not_found(world: World, client: FlaskClient, query: str) -> None:
-    world.receive("1.2.3.10", "Lindqvist^Asa", "P10", "CT chest", "PT", date(2025, 11, 3), accession="ACC-77")
-    assert found(client, q=query) == set()
-    assert "No study fits" in client.get("/studies", query_string={"q": query}).text
+def test_what_does_not_occur_is_not_found(searched: FlaskClient, query: str) -> None:
+    assert found(searched, q=query) == set()
+    assert "No study fits" in searched.get("/studies", query_string={"q": query}).text
 
 
 def test_a_name_in_other_letters_is_found(world: World, client: FlaskClient) -> None:

@@ -78,10 +78,11 @@ class World:
         accession: str = "",
     ) -> StudyUid:
         """Catalogue a study of two series that arrived some time ago."""
+        arrivals = []
         for number in range(1, objects + 1):
             series = 1 + number % 2
             content = hashlib.sha256(f"{study}.{number}".encode()).hexdigest()
-            self.catalog.intake.record(
+            arrivals.append(
                 Arrival(
                     header=Header(
                         sop_instance_uid=SopInstanceUid(f"{study}.{series}.{number}"),
@@ -110,6 +111,7 @@ class World:
                     source_aet="CT_1",
                 )
             )
+        self.catalog.intake.record_many(arrivals)
         return StudyUid(study)
 
     def seal(self, study: StudyUid) -> list[PackRecord]:

@@ -223,7 +223,7 @@ def _add_sop_classes(connection: Connection, matched: Sequence[tuple[Row, Values
     rows = connection.execute(
         select(Instance.study_fk, Instance.sop_class_uid).where(Instance.study_fk.in_(ids)).distinct()
     )
-    for study, sop_class in sorted(rows.tuples()):
+    for study, sop_class in sorted((row[0], row[1]) for row in rows):
         found.setdefault(study, []).append(sop_class)
     for row, values in matched:
         if row["study_id"] in found:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from hypothesis import strategies as st
+
 from drivers.base import Barcode, MediumKind
 from hsm.facts import CopyRecord, DiskFacts, PackDigest, PackFacts, StudyFacts, StudyUid, VolumePool
 from hsm.states import Availability, CopyState, Place, VolumeState
@@ -86,3 +88,6 @@ def study(*packs: PackFacts, **changes: Any) -> StudyFacts:
         active_jobs=frozenset(),
     )
     return replace(made, **changes)
+
+
+moments = st.integers(-6 * 365 * 86400, 365 * 86400).map(lambda seconds: NOW + timedelta(seconds=seconds))

@@ -200,7 +200,7 @@ def _concepts(items: Any) -> list[Values]:
 
 
 def _modifiers(items: Any) -> list[Values]:
-    """The coded concept modifiers at the top of a document: all of its content that a record carries (PS3.3 F.5.23)."""
+    """The coded concept modifiers at the top of a document: all of its content that a record carries (PS3.3 F.5)."""
     found: list[Values] = []
     for item in items:
         if item.get("RelationshipType") == "HAS CONCEPT MOD" and item.get("ValueType") == "CODE":
@@ -230,7 +230,7 @@ def _referenced(items: Any) -> list[Values]:
 
 
 def _evidence(items: Any) -> list[Values]:
-    """Images that an object refers to; a record names them in one row (PS3.3 F.5.24), the object by study and series."""
+    """Images that an object refers to; a record names them in one row, the object by study and series."""
     return [
         image
         for item in items

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import stat
 from pathlib import Path
 
 FOLDER_MODE = 0o750
@@ -33,11 +34,17 @@ def sync_nearest(folder: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """Make one folder, or accept that it is there, and make its name durable. Raises: OSError."""
-    try:
-        folder.mkdir(FOLDER_MODE)
-    except FileExistsError:
-        if not folder.is_dir():
-            raise
+    while True:
+        try:
+            folder.mkdir(FOLDER_MODE)
+            break
+        except FileExistsError:
+            try:
+                if not stat.S_ISDIR(folder.lstat().st_mode):
+                    raise
+                break
+            except FileNotFoundError:
+                continue  # it was there, and somebody removed it before we could look
     sync_folder(folder.parent)
 
 

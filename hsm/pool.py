@@ -143,10 +143,11 @@ class OnlinePool:
         """Every instance in the pool, in no promised order. Raises: PoolMissing."""
         for directory in self.directories:
             self._check_sentinel(directory)
-            for path in directory.glob("*/*/*.dcm"):
-                relative = path.relative_to(directory).as_posix()
-                if _PATH.fullmatch(relative):
-                    yield PoolFile(directory, relative)
+            for study in _names(directory):
+                for series in _names(directory / study):
+                    for name in _names(directory / study / series):
+                        if _PATH.fullmatch(path := f"{study}/{series}/{name}"):
+                            yield PoolFile(directory, path)
 
     # -- taking in --
 
@@ -318,6 +319,14 @@ class OnlinePool:
             if old and not known(file):
                 orphans.append(file)
         return Swept(leftovers, leftover_bytes, tuple(orphans))
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder; nothing if it is no folder, or was removed at this moment."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _free_bytes(directory: Path) -> int:

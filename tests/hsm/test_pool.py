@@ -580,6 +580,31 @@ def test_a_folder_that_vanishes_while_it_is_made_is_made_again(
     assert read(pool, put(pool)) == b"image"
 
 
+def test_a_folder_that_vanishes_while_it_is_looked_at_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir, times = Path.mkdir, []
+
+    def vanishing(path: Path, mode: int = 0o777) -> None:
+        times.append(path)
+        if len(times) == 1:
+            raise FileExistsError(errno.EEXIST, "File exists")
+        mkdir(path, mode)
+
+    monkeypatch.setattr(Path, "mkdir", vanishing)
+    durable.make_folder(tmp_path / "folder")
+    assert (tmp_path / "folder").is_dir()
+
+
+def test_folders_that_vanish_while_the_pool_is_listed_are_passed_over(pool: OnlinePool, tmp_path: Path) -> None:
+    files = [put(pool, series=f"{SERIES}.{n}") for n in range(3)]
+    listed = pool.files()
+    found = [next(listed)]
+    for file in files:
+        pool.discard(file)
+    assert found + list(listed) == found
+
+
 def test_an_arrival_that_somebody_took_away_is_an_error(pool: OnlinePool) -> None:
     with pool.incoming() as incoming:
         incoming.path.unlink()

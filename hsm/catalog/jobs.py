@@ -4,14 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from operator import eq, lt
 
-from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, exists, func, select, update
 
 from drivers.base import Barcode
 from hsm.catalog.database import Database
 from hsm.catalog.errors import JobRefused
-from hsm.catalog.job_rows import ACTIVE, URGENCY, bump, job_record, locked_job, select_jobs, step_job, submit_in
+from hsm.catalog.job_rows import URGENCY, bump, job_record, locked_job, select_jobs, step_job, submit_in
 from hsm.catalog.records import JobRequest
-from hsm.catalog.rows import narrowed, one
+from hsm.catalog.rows import narrowed, one, table_of
 from hsm.catalog.text import clean
 from hsm.facts import JobRecord
 from hsm.models import Counter, Job, RecallJob, RecallRequest, Study
@@ -83,12 +83,15 @@ class Jobs:
         running = (Job.id == job_id) & (Job.state == JobState.RUNNING)
         self._database.write(lambda connection: connection.execute(update(Job).where(running).values(**values)))
 
-    def plan(self, etas: Mapping[int, datetime | None]) -> None:
-        """When each job should end, as far as that can be said."""
+    def plan(self, etas: Mapping[int, tuple[datetime | None, str]]) -> None:
+        """When each waiting job should end, as far as that can be said, and what it waits for in words."""
 
         def work(connection: Connection) -> None:
-            for job_id, eta_at in sorted(etas.items()):
-                connection.execute(update(Job).where(Job.id == job_id, Job.state.in_(ACTIVE)).values(eta_at=eta_at))
+            table = table_of(Job)
+            waiting = (table.c.id == bindparam("job")) & (table.c.state == JobState.QUEUED.value)
+            planned = update(table).where(waiting).values(eta_at=bindparam("eta"), phase=bindparam("words"))
+            rows = [{"job": job, "eta": eta, "words": clean(words)} for job, (eta, words) in sorted(etas.items())]
+            connection.execute(planned, rows)
 
         if etas:
             self._database.write(work)

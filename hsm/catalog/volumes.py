@@ -122,6 +122,16 @@ class Volumes(inventories.Inventories):
         """Its write-protect tab is set. Raises: IllegalTransition."""
         self._step(barcode, "protect", "volume_write_protected", reason, now, level="warning", keep_reason=True)
 
+    def unprotect(self, barcode: Barcode, now: datetime) -> None:
+        """A person took its write-protect tab back: it is filled on, or labelled first. Raises: IllegalTransition."""
+
+        def work(connection: Connection) -> None:
+            row = locked_volume(connection, barcode)
+            step_volume(connection, row, "unprotect_blank" if row.uuid is None else "unprotect", reason="")
+            add(connection, "info", "volume_unprotected", barcode, {}, now)
+
+        self._database.write(work)
+
     def repack(self, barcode: Barcode, now: datetime) -> None:
         """Its packs are about to be copied elsewhere. Raises: IllegalTransition."""
         self._step(barcode, "repack", "volume_repack_began", "", now)

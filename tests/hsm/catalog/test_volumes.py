@@ -119,10 +119,16 @@ def test_a_doubted_volume_is_set_aside_and_can_be_cleared(world: World) -> None:
     assert (cleared.state, cleared.reason) == (VolumeState.FULL, "")
 
 
-def test_a_protected_volume_says_so(world: World) -> None:
+def test_a_protected_volume_says_so_until_a_person_took_the_tab_back(world: World) -> None:
     world.labelled(TAPES[0])
-    world.catalog.volumes.protect(TAPES[0], "tab set", START)
-    assert world.catalog.volumes.get(TAPES[0]).state is VolumeState.WRITE_PROTECTED
+    world.library(*TAPES[:2])
+    volumes = world.catalog.volumes
+    for barcode, after in ((TAPES[0], VolumeState.FILLING), (TAPES[1], VolumeState.BLANK)):
+        volumes.protect(barcode, "tab set", START)
+        protected = volumes.get(barcode)
+        assert (protected.state, protected.reason) == (VolumeState.WRITE_PROTECTED, "tab set")
+        volumes.unprotect(barcode, START)
+        assert (volumes.get(barcode).state, volumes.get(barcode).reason) == (after, "")
 
 
 def test_a_lost_volume_takes_its_copies_with_it(world: World) -> None:

@@ -237,3 +237,13 @@ def test_the_size_of_a_frame_counts_its_end() -> None:
     assert plan([("a", 1, "0" * 64)]).size_bytes == 5120 + 512 + 512 + 512 + 1024
     assert PACK.layout.size_bytes % 512 == 0
     assert RECORD_BYTES % 512 == 0
+
+
+def test_a_catalog_beyond_8_gib_has_a_readable_header() -> None:
+    size = 9 * 1024**3
+    frame = plan([("CATALOG.jsonl.gz", size, "0" * 64)])
+    header = resealed(kind="catalog", pack_digest=frame.digest, pack_bytes=frame.size_bytes)
+    length = len(frame.manifest)
+    data = DATA[:512] + header + ustar.header(MANIFEST_NAME, length)
+    data += frame.manifest.ljust(length + ustar.padding(length), b"\0") + ustar.header("CATALOG.jsonl.gz", size)
+    assert read_prefix(records(data)).frame == frame

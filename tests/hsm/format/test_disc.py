@@ -21,6 +21,7 @@ from pydicom.fileset import FileSet
 from drivers import isofs
 from drivers.base import Barcode
 from hsm.facts import Header, SeriesUid, SopInstanceUid, StudyUid
+from hsm.format import dicomdir, disc_reader
 from hsm.format.directory import Directory, file_set_id
 from hsm.format.disc import DiscReader, DiscTree, build_tree
 from hsm.format.errors import DiscDamaged, FormatError, LayoutInvalid, MemberChanged, NotALabel, PackDamaged
@@ -546,3 +547,42 @@ def test_a_sop_class_that_only_begins_like_another_is_not_taken_for_it() -> None
     assert record_type(STORAGE + "88.590") == "SR DOCUMENT"
     assert record_type(STORAGE + "481.20") == "RADIOTHERAPY"
     assert record_type(STORAGE + "481.1.1") == "IMAGE"
+
+
+def test_a_keyword_that_is_not_dicom_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="not in the DICOM dictionary"):
+        dicomdir.encode("D1", "1.2", [dicomdir.Record("PATIENT", {"FavouriteColour": "blue"})])
+
+
+def test_a_describing_file_that_would_fill_the_memory_is_not_read(disc: Disc, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disc_reader, "_DESCRIBING_LIMIT", 100)
+    with pytest.raises(DiscDamaged, match="cannot have"):
+        disc.reader().pack(1)
+
+
+def test_an_image_that_is_cut_off_is_noticed(disc: Disc) -> None:
+    whole = disc.image.read_bytes()
+    place = whole.index(disc.packs[1].contents[f"{OTHER}.2.3"])
+    with pytest.raises(PackDamaged, match="cut off"):
+        DiscReader(io.BytesIO(whole[: place + 5])).verify()
+
+
+def test_references_that_name_nothing_are_left_out(tmp_path: Path) -> None:
+    header = header_of(1, 1, sop_class_uid=STORAGE + "11.1")
+    empty = sequence(ReferencedSOPInstanceUID="1.2.3")
+    state = dicom_file(
+        header,
+        ContentLabel="X",
+        ReferencedSeriesSequence=sequence(SeriesInstanceUID="1", ReferencedImageSequence=empty),
+    )
+    report = header_of(2, 1, sop_class_uid=STORAGE + "88.59")
+    no_code = sequence(RelationshipType="HAS CONCEPT MOD", ValueType="CODE")
+    title = dicom_file(report, ConceptNameCodeSequence=sequence(**CODE), ContentSequence=no_code)
+    directory = Directory()
+    for number, (about, content) in enumerate(((header, state), (report, title))):
+        (tmp_path / str(number)).write_bytes(content)
+        directory.add(about, f"IMAGES/{number}", tmp_path / str(number))
+    (tmp_path / "DICOMDIR").write_bytes(directory.encode("D1", DISC_LABEL.uuid))
+    records = {r.DirectoryRecordType: r for r in leaves(tmp_path / "DICOMDIR")}
+    assert "ReferencedSeriesSequence" not in records["PRESENTATION"]
+    assert "ContentSequence" not in records["KEY OBJECT DOC"]

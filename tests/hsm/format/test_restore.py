@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from drivers.base import RECORD_BYTES
+from hsm.format import ustar
 from hsm.format.catalog_file import CatalogStream
 from hsm.format.header import KIND_CATALOG
 from hsm.format.label import encode
@@ -308,3 +309,31 @@ def test_a_place_of_a_file_that_cannot_be_read_becomes_nuls(tmp_path: Path, monk
     pieces = list(restore.file_records(path))
     assert pieces[0] == bytes(RECORD_BYTES)
     assert pieces[1] == content[RECORD_BYTES:]
+
+
+def test_a_member_beyond_8_gib_is_found_by_its_pax_size(tmp_path: Path) -> None:
+    content = b"a small one that says its size the long way"
+    header = ustar.header("1.2/3.4.dcm", 9 * 1024**3).replace(b"size=9663676416", b"size=%010d" % len(content))
+    (tmp_path / "pack.tar").write_bytes(header + content.ljust(512, b"\0"))
+    assert restore.main(["extract", str(tmp_path / "pack.tar"), "--to", str(tmp_path / "out")]) == 1  # no manifest
+    assert [path.read_bytes() for path in (tmp_path / "out").rglob("*.dcm.damaged")] == [content]
+
+
+def test_bytes_that_only_look_like_a_header_block_are_passed_over(tmp_path: Path) -> None:
+    block = bytearray(ustar.header("1.2/3.4.dcm", 5))
+    block[124:136] = b"not a number"
+    block[148:156] = b"%06o\0 " % (sum(block[:148]) + 256 + sum(block[156:]))
+    assert restore.parse_block(bytes(block)) is None
+    (tmp_path / "x").write_bytes(bytes(block))
+    assert restore.main(["verify", str(tmp_path / "x")]) == 1
+
+
+def test_a_study_description_that_is_no_object_is_not_followed() -> None:
+    assert restore.load_json(b"[1]") == {}
+    assert restore.load_json(b"\xff") == {}
+
+
+def test_a_disc_file_that_cannot_be_read_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ARCHIVE" / "0001" / "00_HEADER.json").mkdir(parents=True)
+    assert restore.main(["verify", str(tmp_path)]) == 1
+    assert "no manifest" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from hsm.policy.model import Keep, Policy, Release, Rule
 from hsm.policy.need import Intent, intent, open_rules
 from hsm.policy.plan import plan
 from hsm.policy.reasons import rule_title
-from hsm.policy.release import obstacles, space_is_needed, used_pct
+from hsm.policy.release import obstacles, space_is_needed, unpacked_words, used_pct
 from hsm.policy.text import action_text, condition_text, schedule_text
 from hsm.policy.when import add, in_hours, next_opening
 from hsm.policy.words import count_words, list_words, size_words, span_words, time_words
@@ -62,7 +62,7 @@ def _copies(study: StudyFacts, moment: Moment) -> list[str]:
         copies = list_words([_copy(copy, moment) for copy in pack.copies])
         sentences.append(f"{which} {copies or 'no copy'}.")
     if study.unpacked_instances:
-        sentences.append(f"{count_words(study.unpacked_instances, 'instance')} of it are in no pack yet.")
+        sentences.append(f"{unpacked_words(study)}.")
     return sentences
 
 

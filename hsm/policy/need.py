@@ -16,7 +16,8 @@ MAX_DOUBTS = 3  # after so many failed readings in a row a copy is set aside and
 _KNOWN_PLACES = frozenset({Place.LIBRARY, Place.SHELF})
 _ON_THE_WAY = frozenset({CopyState.PLANNED, CopyState.WRITING})
 _TRUSTED_VOLUMES = READABLE_VOLUMES - {VolumeState.SUSPECT}
-_GONE_VOLUMES = frozenset({VolumeState.LOST, VolumeState.RETIRED, VolumeState.SCRATCH})
+# What lies on these is no copy any more, or will not be for long: it is made again elsewhere while it can be.
+_GONE_VOLUMES = frozenset({VolumeState.SUSPECT, VolumeState.LOST, VolumeState.RETIRED, VolumeState.SCRATCH})
 
 
 @dataclass(frozen=True)

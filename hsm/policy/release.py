@@ -67,7 +67,7 @@ def _held(study: StudyFacts, wanted: Intent, moment: Moment) -> list[str]:
 def _unfinished(study: StudyFacts) -> list[str]:
     found = []
     if study.unpacked_instances > 0:
-        found.append(f"{count_words(study.unpacked_instances, 'instance')} of it are in no pack yet")
+        found.append(unpacked_words(study))
     if not study.packs:
         found.append("it has never been copied")
     if any(kind is JobKind.RECALL for kind, _ in study.active_jobs):
@@ -77,6 +77,12 @@ def _unfinished(study: StudyFacts) -> list[str]:
     if study.online_instances <= 0:
         found.append("nothing of it is on disk")
     return found
+
+
+def unpacked_words(study: StudyFacts) -> str:
+    """How many instances are in no pack yet."""
+    verb = "is" if study.unpacked_instances == 1 else "are"
+    return f"{count_words(study.unpacked_instances, 'instance')} of it {verb} in no pack yet"
 
 
 def _unproved(study: StudyFacts, release: Release) -> list[str]:

@@ -152,7 +152,7 @@ def _writing_mounts(desk: Desk, name: str, works: list[QueuedWork]) -> Iterator[
     volumes = writable(desk, pool)
     for volume in volumes:
         room = room_bytes(desk, volume) - _being_written(desk, volume)
-        possible = [work for work in waiting if work.size_bytes <= room]
+        possible = [w for w in waiting if w.size_bytes <= room and volume.barcode not in w.not_on]
         if not possible:
             continue
         not_before, phase = desk.now, ""

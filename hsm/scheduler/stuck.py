@@ -61,7 +61,8 @@ def _writing(desk: Desk, work: QueuedWork) -> Stuck | None:
     pool = desk.pools.get(work.pool or "")
     if pool is None:
         return Stuck(work.job_id, False, None, f"there is no pool {work.pool!r}: look at the configuration")
-    if any(work.size_bytes <= room_bytes(desk, volume) for volume in writable(desk, pool)):
+    fitting = (v for v in writable(desk, pool) if v.barcode not in work.not_on)
+    if any(work.size_bytes <= room_bytes(desk, volume) for volume in fitting):
         return None
     if not any(drive.library == pool.library and drive.kind is pool.kind for drive in desk.drives):
         reason = f"no drive of library {pool.library} for pool {pool.name} is in service"

@@ -35,6 +35,7 @@ class QueuedWork:
     size_bytes: int
     candidates: tuple[Candidate, ...] = ()
     pool: str | None = None
+    not_on: frozenset[Barcode] = frozenset()  # migrate: volumes that already hold a copy of the pack, good or bad
     avoid_drive: str | None = None  # serial number of the drive that should not do it if another can
 
 

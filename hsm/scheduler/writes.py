@@ -77,6 +77,7 @@ def assign_write(desk: Desk, pool: VolumePool, allowed: DriveTest) -> Assignment
 def fitting(desk: Desk, pool: VolumePool, volume: VolumeFacts, waiting: Sequence[QueuedWork]) -> list[QueuedWork]:
     """What goes onto a volume now, in the order in which it is written; empty when a disc is not worth burning yet."""
     room = room_bytes(desk, volume)
+    waiting = [work for work in waiting if volume.barcode not in work.not_on]
     if volume.kind is MediumKind.DISC:
         possible = [work for work in waiting if work.size_bytes <= room]
         return disc_load(possible, room) if is_due(desk, pool, possible, room) else []

@@ -106,7 +106,7 @@ def test_a_copy_that_is_gone_is_made_again(state: CopyState) -> None:
     assert "is made in tape_a again." in action.reason
 
 
-@pytest.mark.parametrize("state", [VolumeState.LOST, VolumeState.RETIRED, VolumeState.SCRATCH])
+@pytest.mark.parametrize("state", [VolumeState.SUSPECT, VolumeState.LOST, VolumeState.RETIRED, VolumeState.SCRATCH])
 def test_a_copy_on_a_volume_that_is_gone_is_made_again(state: VolumeState) -> None:
     assert planned('rule "r":\n copy to tape_a', study(pack(copy("tape_a", volume_state=state)))).copies
 

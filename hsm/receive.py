@@ -182,7 +182,7 @@ class Arriving:
             ("SOP Class UID", self._announced.sop_class_uid, header.sop_class_uid),
         ):
             if said is not None and said != found:
-                return f"{name} {found} in the data set, {said[:64]} announced"
+                return f"{name} differs: {said[:64]} announced, {found} in the data set"
         return ""
 
     def _record(self, arrival: Arrival) -> Outcome:

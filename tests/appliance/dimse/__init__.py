@@ -1,0 +1,1 @@
+"""The DICOM node against foreign peers, odd peers and hostile ones."""

@@ -18,6 +18,7 @@ from hsm.policy.check import check
 from hsm.policy.explain import explain
 from hsm.policy.faults import Fault, Finding, PolicyInvalid
 from hsm.policy.model import Policy, Rule
+from hsm.policy.need import missing_packs
 from hsm.policy.parse import parse
 from hsm.policy.plan import plan
 from hsm.policy.text import to_text
@@ -42,6 +43,7 @@ __all__ = [
     "VerifyAction",
     "check",
     "explain",
+    "missing_packs",
     "parse",
     "plan",
     "to_text",

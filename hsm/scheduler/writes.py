@@ -64,7 +64,7 @@ def assign_write(desk: Desk, pool: VolumePool, allowed: DriveTest) -> Assignment
         if not works:
             continue
         if not desk.is_free(volume):
-            if volume.state is VolumeState.FILLING and patient:
+            if volume.kind is MediumKind.TAPE and patient:
                 return None  # it is in use and soon back: no further volume is begun
             continue
         drive = choose_drive(desk, volume, Purpose.WRITE, works[0], allowed)

@@ -21,6 +21,7 @@ from hsm.scheduler import (
 from hsm.states import JobKind, Place, VolumeState
 
 NOW = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
+MB = 10**6
 GB = 10**9
 TB = 10**12
 

@@ -200,6 +200,15 @@ class TapeContract:
         drive.seek(trailer)  # type: ignore[arg-type]
         assert read_all(drive) == b"the end"
 
+    def test_the_end_is_announced_once_and_the_reserve_takes_a_trailer(self, drive: TapeDrive, bench: Bench) -> None:
+        with pytest.raises(EndOfMedium):
+            while True:
+                write(drive, content(1))
+        trailer = write(drive, b"the end")
+        drive.flush()
+        drive.seek(trailer)  # type: ignore[arg-type]
+        assert read_all(drive) == b"the end"
+
     def test_the_hard_end_is_final(self, drive: TapeDrive, bench: Bench) -> None:
         class Endless(io.RawIOBase):
             def read(self, size: int = -1, /) -> bytes:

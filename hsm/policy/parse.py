@@ -57,7 +57,7 @@ class _Reader:
             begins = first and token.type in _CLAUSES
             line = token.line or line
             if skip_to is not None:
-                if not (begins and token.type in skip_to):
+                if not ((begins and token.type in skip_to) or (first and _resembles(token, skip_to))):
                     continue
                 skip_to = None
             skip_to = self._take(token, first)
@@ -114,9 +114,10 @@ class _Reader:
             self.clause_start = before
 
     def _drop_rule(self, token: Token) -> None:
+        """Go on as if the present rule had not been begun."""
         state = self.rule_start or GRAMMAR.parse_interactive()
-        if self._feed(state, token):
-            self._mark(token, True, state)
+        self._feed(state, token)
+        self._mark(token, True, state)
 
     def _say_rule_unfinished(self, state: InteractiveParser, token: Token) -> None:
         if _accepts(state) & _ACTIONS and not _accepts(state) & {"NAME", "TEXT"}:
@@ -169,6 +170,11 @@ def _accepts(state: InteractiveParser) -> set[str]:
 def _stand_in(terminal: str, token: Token) -> Token:
     words = [word for word, name in KEYWORDS.items() if name == terminal]
     return Token.new_borrow_pos(terminal, words[0] if words else _STAND_INS.get(terminal, ":"), token)
+
+
+def _resembles(token: Token, terminals: frozenset[str]) -> bool:
+    """Whether a word is probably meant as one of these."""
+    return token.type == "NAME" and nearest_word(token.value, _known(set(terminals))) is not None
 
 
 def _known(accepts: set[str]) -> list[str]:

@@ -115,12 +115,11 @@ def _extra(table: list[list[float]], order: Sequence[int], stop: int, place: int
 
 
 def _improved(table: list[list[float]], order: list[int]) -> list[int]:
-    length = _length(table, order)
     for _ in range(_MOST_IMPROVEMENTS):
         better = _moved_run(table, order) or _turned_run(table, order)
-        if better is None or (better_length := _length(table, better)) >= length - 1e-9:
+        if better is None:
             break
-        order, length = better, better_length
+        order = better
     return order
 
 

@@ -54,8 +54,6 @@ def ceiling_bytes(desk: Desk, volume: VolumeFacts) -> int:
 def assign_write(desk: Desk, pool: VolumePool, allowed: DriveTest) -> Assignment | None:
     """The next session of a pool, or None when it has to wait (for a drive, a volume, or more packs for a disc)."""
     waiting = [work for work in desk.open.values() if work.kind is JobKind.MIGRATE and work.pool == pool.name]
-    if not waiting:
-        return None
     volumes = writable(desk, pool)
     oldest = min(waiting, key=desk.rank)
     patient = desk.now - oldest.created_at < timedelta(seconds=desk.settings.open_another_after_s)

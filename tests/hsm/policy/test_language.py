@@ -428,6 +428,21 @@ def test_after_a_clause_that_cannot_be_read_the_next_ones_are() -> None:
     assert [(f.line, f.column) for f in faults_of(text)] == [(2, 7), (3, 7), (5, 13)]
 
 
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ('rule "a":\n when age\n bogus 5 years\n keep onlin', [(3, 2), (4, 7)]),
+        ('rule "a":\n when age\n keep onlin', [(3, 2), (3, 7)]),
+        ('rule "a":\n when %\nrule "b":\n keep onlin', [(2, 7), (4, 7)]),
+        ('rule "a":\n when size below %\n copy to a, a\n keep onlin', [(2, 18), (3, 13), (4, 7)]),
+        ('rule "a":\n copy to (\n keep onlin', [(2, 10), (3, 7)]),
+        ('rule "a":\n keep online )\n relese', [(2, 14), (3, 2)]),
+    ],
+)
+def test_what_follows_a_broken_clause_is_read_with_care(text: str, places: list[tuple[int, int]]) -> None:
+    assert [(fault.line, fault.column) for fault in faults_of(text)] == places
+
+
 def test_a_rule_that_cannot_be_read_does_not_hide_the_next() -> None:
     text = 'rule 20:00 20:00\n keep online\nrule "b":\n keep onlin\n'
     assert faults_of(text)[-1].nearest == "online"

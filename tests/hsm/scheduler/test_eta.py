@@ -104,7 +104,7 @@ def test_a_second_volume_is_planned_when_the_first_is_full() -> None:
     result = schedule(works, [drive()], volumes)
     assert result.etas[1].barcode == A1
     assert result.etas[2].barcode == A2
-    not_there = schedule([migrate(1, not_on=frozenset({A1}))], [], volumes, [at_work(0, B1)])  # type: ignore[arg-type]
+    not_there = schedule([migrate(1, not_on=frozenset({A1}))], [], volumes, [at_work(0, B1)])
     assert not_there.etas[1].barcode == A2
 
 

@@ -15,9 +15,7 @@ from drivers.clock import Clock, SystemClock
 from hsm.archive import Archive, ArchiveSettings
 from hsm.catalog import Catalog
 from hsm.catalog.intake import OnConflict
-from hsm.engine.settings import EngineSettings
 from hsm.facts import DiskFacts, VolumePool
-from hsm.mover.outcome import RetrySettings
 from hsm.policy import check, parse
 from hsm.pool import OnlinePool
 from hsm.ticking import TickSettings
@@ -136,22 +134,6 @@ def tick_settings(config: Config) -> TickSettings:
         high_water_pct=config.online.high_water_pct,
         low_water_pct=config.online.low_water_pct,
         max_releases=config.engine.max_releases_per_tick,
-    )
-
-
-def engine_settings(config: Config) -> EngineSettings:
-    """What an engine is told once."""
-    redundancies = [entry.par2_redundancy_pct for entry in config.volume_pools if entry.kind == "disc"]
-    return EngineSettings(
-        staging=config.resolve("staging"),
-        tick=tick_settings(config),
-        retry=RetrySettings(first_s=config.engine.retry_first_s, max_s=config.engine.retry_max_s),
-        tick_every_s=config.policy.tick_every_s,
-        keep_online_s=config.online.keep_online_s,
-        reserve_recall_drives=config.engine.reserve_recall_drives,
-        stop_after_error_pct=config.engine.stop_after_error_pct,
-        stop_after_items=config.engine.stop_after_items,
-        par2_redundancy_pct=max(redundancies, default=0),
     )
 
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from appliance.build import engine_settings, open_catalog, open_pool, volume_pools
+from appliance.build import open_catalog, open_pool, tick_settings, volume_pools
 from appliance.config import Config
 from appliance.devices import open_devices
 from drivers.base import Barcode, ElementKind
@@ -13,12 +13,29 @@ from drivers.clock import Clock, SystemClock
 from drivers.errors import TargetFull
 from hsm.catalog import Catalog
 from hsm.catalog.records import CatalogCounts
-from hsm.engine import Engine, EngineBusy
+from hsm.engine import Engine, EngineBusy, EngineSettings
 from hsm.engine.engine import LEASE
 from hsm.library import Library
+from hsm.mover.outcome import RetrySettings
 from hsm.pool import OnlinePool
 from hsm.rebuild import RebuildReport
 from hsm.rebuild import rebuild as rebuild_catalog
+
+
+def engine_settings(config: Config) -> EngineSettings:
+    """What an engine is told once."""
+    redundancies = [entry.par2_redundancy_pct for entry in config.volume_pools if entry.kind == "disc"]
+    return EngineSettings(
+        staging=config.resolve("staging"),
+        tick=tick_settings(config),
+        retry=RetrySettings(first_s=config.engine.retry_first_s, max_s=config.engine.retry_max_s),
+        tick_every_s=config.policy.tick_every_s,
+        keep_online_s=config.online.keep_online_s,
+        reserve_recall_drives=config.engine.reserve_recall_drives,
+        stop_after_error_pct=config.engine.stop_after_error_pct,
+        stop_after_items=config.engine.stop_after_items,
+        par2_redundancy_pct=max(redundancies, default=0),
+    )
 
 
 @contextmanager

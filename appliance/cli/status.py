@@ -11,8 +11,8 @@ from appliance.cli.session import Session, session
 from appliance.cli.shapes import drive_row
 from appliance.cli.words import ago, bar, iso, safe, used_pct
 from hsm.facts import DiskFacts, VolumeRecord
-from hsm.states import ACTIVE_JOBS, DriveState, JobState
-from web.words import count, said, size
+from hsm.states import ACTIVE_JOBS, CopyState, DriveState, JobState, VolumeState
+from web.words import count, duration, said, size
 
 if TYPE_CHECKING:
     from hsm.catalog import Catalog
@@ -55,12 +55,12 @@ def _look(current: Session) -> dict[str, Any]:
             "size_bytes": counts.size_bytes,
             "online_bytes": counts.online_bytes,
         },
-        "engine": _engine(catalog, now),
+        "engine": {**_engine(catalog, now), "tick_every_s": current.config.policy.tick_every_s},
         "tiers": [_disk_tier(disk_facts(current.config, current.pool)), *_volume_tiers(volumes)],
         "jobs": jobs,
         "drives": [drive_row(drive) for drive in catalog.drives.list()],
-        "volumes": _tally([str(volume.state) for volume in volumes]),
-        "copies": {str(state): number for state, number in counts.copies.items()},
+        "volumes": {state.value: sum(volume.state is state for volume in volumes) for state in VolumeState},
+        "copies": {state.value: counts.copies.get(state, 0) for state in CopyState},
         "not_safe": {
             "copies_needed": SAFE_COPIES,
             "studies": unsafe.studies,
@@ -75,8 +75,7 @@ def _engine(catalog: "Catalog", now: datetime) -> dict[str, Any]:
     from hsm.engine.engine import LEASE
 
     holder = catalog.leases.holder(LEASE, now)
-    ticks = catalog.events.list(limit=1, name="policy_evaluated")
-    return {"alive": holder is not None, "holder": holder, "last_tick_at": iso(ticks[0].at) if ticks else None}
+    return {"alive": holder is not None, "holder": holder}
 
 
 def _disk_tier(facts: DiskFacts) -> dict[str, Any]:
@@ -112,10 +111,6 @@ def _volume_tiers(volumes: list[VolumeRecord]) -> list[dict[str, Any]]:
     return tiers
 
 
-def _tally(words: list[str]) -> dict[str, int]:
-    return {word: words.count(word) for word in sorted(set(words))}
-
-
 def _show(current: Session, seen: dict[str, Any]) -> None:
     now = current.now()
     archive, engine, unsafe = seen["archive"], seen["engine"], seen["not_safe"]
@@ -124,19 +119,20 @@ def _show(current: Session, seen: dict[str, Any]) -> None:
         f"{size(archive['size_bytes'])}, {size(archive['online_bytes'])} of it on disk"
     )
     alive = "[green]● running[/green]" if engine["alive"] else "[red]✗ not running[/red] (start it: firn serve)"
-    current.say(f"Engine {alive}, last looked at the policy {ago(_moment(engine['last_tick_at']), now)}")
+    looks = f", looks at the policy every {duration(engine['tick_every_s'])}" if engine["alive"] else ""
+    current.say(f"Engine {alive}{looks}")
     current.say(f"DICOM {safe(archive['dicom'])}   web {safe(archive['web'])}\n")
     _show_tiers(current, seen["tiers"])
     _show_drives(current, seen["drives"])
     active = {state: number for state, number in seen["jobs"].items() if number and JobState(state) in ACTIVE_JOBS}
     ended = {state: number for state, number in seen["jobs"].items() if number and JobState(state) not in ACTIVE_JOBS}
     current.say(f"Jobs     {_counted(active) or 'none waiting'}   [dim]{_counted(ended)}[/dim]")
-    current.say(
-        f"Volumes  {', '.join(f'{number} {state}' for state, number in seen['volumes'].items()) or 'none known'}"
+    volumes = ", ".join(
+        f"{number} {said(VolumeState(state)).word}" for state, number in seen["volumes"].items() if number
     )
-    current.say(
-        f"Copies   {', '.join(f'{number} {state}' for state, number in seen['copies'].items() if number) or 'none'}"
-    )
+    copies = ", ".join(f"{number} {said(CopyState(state)).word}" for state, number in seen["copies"].items() if number)
+    current.say(f"Volumes  {volumes or 'none known'}")
+    current.say(f"Copies   {copies or 'none'}")
     if unsafe["studies"]:
         waits = ago(_moment(unsafe["oldest_received_at"]), now)
         current.say(

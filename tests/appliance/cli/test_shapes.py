@@ -1,0 +1,153 @@
+"""What --json prints is what docs/COMMANDS.md promises."""
+
+import json
+import re
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.build import open_archive, open_catalog, open_pool
+from appliance.config import load
+from tests.appliance.cli.conftest import RULES, House
+from tests.support.studies import encode, same_uid_other_content, small_ct
+
+DOCS = Path(__file__).parents[3] / "docs" / "COMMANDS.md"
+
+
+def promised() -> dict[str, Any]:
+    """The first JSON block below each heading: command -> document."""
+    found = {}
+    for section in re.split(r"^### ", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        block = re.search(r"^```json\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)
+        if block:
+            found[section.split("`")[1]] = json.loads(block[1])
+    return found
+
+
+def differences(expected: Any, given: Any, where: str = "") -> Iterator[str]:
+    """Where keys are missing, are not promised, or hold something of another kind. null fits everything."""
+    if isinstance(expected, dict) and expected and isinstance(given, dict):
+        for key in sorted(expected.keys() | given.keys()):
+            if key not in given:
+                yield f"{where}.{key} is missing"
+            elif key not in expected:
+                yield f"{where}.{key} is not documented"
+            else:
+                yield from differences(expected[key], given[key], f"{where}.{key}")
+    elif isinstance(expected, list) and expected and isinstance(given, list):
+        for number, entry in enumerate(given):
+            yield from differences(expected[0], entry, f"{where}[{number}]")
+    elif given is not None and expected is not None and kind(expected) != kind(given):
+        yield f"{where} is {kind(given)}, documented as {kind(expected)}"
+
+
+def kind(value: Any) -> str:
+    """What JSON calls it."""
+    return "number" if type(value) in (int, float) else type(value).__name__
+
+
+def test_differences_are_noticed() -> None:
+    assert list(differences({"a": [{"b": 1}]}, {"a": [{"b": 1}, {"c": 1}]})) == [
+        ".a[1].b is missing",
+        ".a[1].c is not documented",
+    ]
+    assert list(differences({"a": 1}, {"a": "x"})) == [".a is str, documented as number"]
+    assert list(differences({"a": 1, "b": None}, {"a": None, "b": "x"})) == []
+
+
+@pytest.fixture
+def full(house: House) -> tuple[House, str]:
+    """An archive in which everything that can be listed is there: the UID of its study."""
+    uid = house.take_in(small_ct("shapes"))
+    house.ok("tick", "--wait")
+    house.ok("hold", "place", uid, "--reason", "teaching")
+    house.ok("library", "buy", "A00009L8", "--library", "tape", "--bytes", "20000000")
+    rejected = house.root / "inbox" / "no.dcm"
+    rejected.write_bytes(b"no DICOM")
+    house.take_in(small_ct("not yet down"))
+    quarantine_one(house)
+    return house, uid
+
+
+def quarantine_one(house: House) -> None:
+    """Send something that cannot be accepted."""
+    config = load(house.config, {})
+    catalog = open_catalog(config, create=False)
+    archive = open_archive(config, catalog, open_pool(config))
+    changed = same_uid_other_content(small_ct("not yet down").instances[0])
+    assert not archive.receive_file(BytesIO(encode(changed)), "CT1", keep_refused=True).kept
+    catalog.close()
+
+
+def test_every_json_document_has_the_documented_shape(full: tuple[House, str]) -> None:
+    house, uid = full
+    volume = house.study(uid)["copies"][0]["volume"]
+    rules = house.root / "again.policy"
+    rules.write_text(RULES)
+    house.ok("policy", "plan")  # as text, with something to do
+    calls = {
+        "firn status": ("status",),
+        "firn studies [UID...]": ("studies",),
+        "firn explain STUDY": ("explain", uid),
+        "firn jobs": ("jobs", "--all"),
+        "firn events": ("events",),
+        "firn quarantine": ("quarantine",),
+        "firn tick": ("tick",),
+        "firn policy check FILE": ("policy", "check", str(rules)),
+        "firn policy plan [FILE]": ("policy", "plan", str(rules)),
+        "firn policy history": ("policy", "history"),
+        "firn hold list [STUDY]": ("hold", "list"),
+        "firn volumes list": ("volumes", "list"),
+        "firn volumes show BARCODE": ("volumes", "show", volume),
+        "firn library show [NAME]": ("library", "show"),
+        "firn library shelf": ("library", "shelf"),
+        "firn config check": ("config", "check"),
+        "firn pool show": ("pool", "show"),
+        "firn rebuild-catalog": ("rebuild-catalog", "--volume", volume),
+    }
+    shapes = promised()
+    assert sorted(shapes.keys() - calls.keys()) == ["firn import PATH..."]
+    wrong, empty = [], []
+    for command, arguments in calls.items():
+        given = house.json(*arguments)
+        wrong += [f"{command}: {difference}" for difference in differences(shapes[command], given)]
+        lists = [value for value in given.values() if isinstance(value, list)]
+        if lists and not any(lists):
+            empty.append(command)
+    assert wrong == []
+    assert empty == ["firn policy check FILE", "firn config check"]  # everything else had a row to be looked at
+    rules.write_text("rule nonsense")
+    house.config.write_text(house.config.read_text() + "\n[nonsense]\n")
+    for command in empty:
+        refused = json.loads(house.run(*calls[command], "--json").stdout)
+        assert list(differences(shapes[command], refused)) == []
+        assert any(value for value in refused.values() if isinstance(value, list))
+
+
+def test_an_import_tells_what_it_took_and_what_not(full: tuple[House, str]) -> None:
+    house, _ = full
+    shapes = promised()
+    imported = json.loads(house.run("import", str(house.root / "inbox"), "--json").stdout)
+    assert list(differences(shapes["firn import PATH..."], imported)) == []
+    assert imported["rejected"]
+
+
+def test_a_row_of_studies_has_exactly_the_promised_keys(full: tuple[House, str]) -> None:
+    house, uid = full
+    document = house.json("studies", uid)
+    assert list(document) == ["studies"]
+    (row,) = document["studies"]
+    assert list(row) == [
+        "study_instance_uid",
+        "patient_id",
+        "modalities",
+        "instances",
+        "size_bytes",
+        "availability",
+        "copies",
+    ]
+    assert {key for copy in row["copies"] for key in copy} == {"kind", "volume", "state", "verified_at"}
+    assert all(copy["verified_at"].endswith("+00:00") for copy in row["copies"])

@@ -44,6 +44,9 @@ class FindService:
             status, text = Status(error.status), str(error)
         except CatalogUnavailable as error:
             status, text = Status.OUT_OF_RESOURCES, str(error)
+        except ValueError:
+            _log.exception("find_failed", calling_aet=self._agreement.calling_aet)
+            status, text = Status.INTERNAL_ERROR, "an answer cannot be written; the archive's log has more"
         fields[Field.STATUS] = status
         if text:
             _log.info("find_refused", calling_aet=self._agreement.calling_aet, status=f"{status:04X}", why=text)

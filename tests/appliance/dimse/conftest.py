@@ -1,11 +1,13 @@
 """A DICOM node on a free port, and peers to talk to it."""
 
 import io
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
 
 import pynetdicom
@@ -71,14 +73,23 @@ class Node:
             return stream.read()[found.dataset_offset :], found.transfer_syntax_uid
 
 
+@pytest.fixture(scope="session")
+def empty_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog that was brought up once, to be copied."""
+    path = tmp_path_factory.mktemp("empty") / "catalog.db"
+    Catalog.open(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Node]]:
+def start(tmp_path: Path, empty_catalog: Path) -> Iterator[Callable[..., Node]]:
     """Starts nodes; with `archive` given on that, else on an empty one."""
     with ExitStack() as stack:
         stack.callback(no_thread_is_left)
 
         def make(archive: Archive | None = None, **options: Any) -> Node:
             if archive is None:
+                shutil.copy(empty_catalog, tmp_path / "catalog.db")
                 catalog = Catalog.open(f"sqlite:///{tmp_path / 'catalog.db'}")
                 stack.callback(catalog.close)
                 pool = OnlinePool.create([tmp_path / "pool"], 0, tmp_path / "quarantine")
@@ -129,9 +140,12 @@ def receiver() -> Iterator[Callable[..., Receiver]]:
                 )
                 return made.status
 
-            server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, keep)])
-            assert server is not None
-            stack.callback(server.shutdown)
+            server = ae.make_server(("127.0.0.1", 0), evt_handlers=[(evt.EVT_C_STORE, keep)])
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+            thread.start()
+            stack.callback(server.server_close)
+            stack.callback(thread.join)
+            stack.callback(lambda: TCPServer.shutdown(server))  # its own waits for half a second
             made.port = server.server_address[1]
             return made
 

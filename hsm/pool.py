@@ -101,7 +101,7 @@ class OnlinePool:
     def _check_sentinel(self, directory: Path) -> None:
         if not (directory / SENTINEL).is_file():
             raise PoolMissing(
-                f"{directory} has no file {SENTINEL}: mount its disk, or make a new pool with `firn init`"
+                f"{directory} has no file {SENTINEL}: mount its disk, or make a new pool with `firn pool init`"
             )
 
     def _roomiest(self, size_hint: int) -> Path:

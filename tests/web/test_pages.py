@@ -191,3 +191,19 @@ def test_a_list_is_cut_into_pages_that_lead_to_each_other(world: World, start: s
         pages += 1
     assert pages == 3
     assert len(seen) == len(set(seen)) == 7
+
+
+def test_a_full_volume_is_shown_in_pages(world: World) -> None:
+    for number in range(5):
+        for pack in world.seal(world.receive(f"1.6.{number}")):
+            world.write(pack, "tape_a", "A00001L8")
+    client = create_app(world.services(page_size=2)).test_client()
+    address: str | None = "/volumes/A00001L8"
+    seen: list[str] = []
+    while address:
+        page = get(client, address)
+        seen += [link for link in page.links if link.startswith("/studies/1.6.")]
+        address = page.labelled.get("Further")
+    assert seen == [f"/studies/1.6.{number}" for number in range(5)]
+    assert "1 to 2 of 5 packs" in get(client, "/volumes/A00001L8").text
+    assert "past its end" in get(client, "/volumes/A00001L8?page=9").text

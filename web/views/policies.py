@@ -1,10 +1,12 @@
 """The rules in force, those before them, and what they would do."""
 
-from flask import Blueprint, abort, render_template
+from typing import Any, cast
+
+from flask import Blueprint, abort, current_app, render_template
 
 from web import paging
-from web.memo import remembered
-from web.reads.policy import DryRunImpossible, Horizon, dry_run
+from web.memo import Aside, Working
+from web.reads.policy import DryRun, DryRunImpossible, Horizon, dry_run
 from web.reads.studies import labels
 from web.services import services
 
@@ -31,21 +33,26 @@ def version(number: int) -> str:
 
 @pages.get("/policies/dry-run")
 def try_out() -> str:
-    """What the rules would do to the real catalog, worked out again when the last answer is old."""
+    """What the rules would do to the real catalog; of a large one the page says that it is being worked out."""
     house = services()
     horizon = paging.choice("when", Horizon) or Horizon.TONIGHT
     current = house.catalog.policies.current()
-    question = f"dry-run.{current.version if current else 0}.{horizon.value}"
+    question = f"{current.version if current else 0}.{horizon.value}"
     now = house.clock.now()
+    about: dict[str, Any] = {"horizon": horizon, "horizons": Horizon, "run": None, "working": None, "trouble": ""}
     try:
-        kept = remembered(question, house.settings.plan_max_age_s, lambda: dry_run(house, horizon, now), now)
+        found = _dry_runs().get(question, lambda: dry_run(house, horizon, now), house.settings.patience_s)
     except DryRunImpossible as error:
-        return render_template("dry_run.html", run=None, trouble=str(error), horizon=horizon, horizons=Horizon)
-    return render_template(
-        "dry_run.html",
-        run=kept.value,
-        worked_out_at=kept.at,
-        labels=labels(house.catalog, [line.study_instance_uid for line in kept.value.lines]),
-        horizon=horizon,
-        horizons=Horizon,
-    )
+        return render_template("dry_run.html", **about | {"trouble": str(error)})
+    if isinstance(found, Working):
+        return render_template("dry_run.html", **about | {"working": found})
+    uids = [line.study_instance_uid for line in found.value.lines]
+    about |= {"run": found.value, "worked_out_at": found.at, "labels": labels(house.catalog, uids)}
+    return render_template("dry_run.html", **about)
+
+
+def _dry_runs() -> Aside[DryRun]:
+    """The dry runs of this application."""
+    house = services()
+    fresh = Aside[DryRun](house.settings.plan_max_age_s, house.clock.now)
+    return cast("Aside[DryRun]", current_app.extensions.setdefault("firn.dry-runs", fresh))

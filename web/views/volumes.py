@@ -10,10 +10,10 @@ from hsm.facts import VolumeRecord
 from hsm.states import Place, VolumeState
 from web import paging
 from web.reads.studies import labels
+from web.reads.volumes import packs_on
 from web.services import services
 
 pages = Blueprint("volumes", __name__)
-SHOWN_COPIES = 500
 SHOWN_EVENTS = 10
 
 
@@ -51,17 +51,24 @@ def index() -> str:
 @pages.get("/volumes/<barcode>")
 def show(barcode: str) -> str:
     """One volume and the packs on it."""
-    catalog = services().catalog
+    house = services()
+    catalog = house.catalog
     try:
         volume = catalog.volumes.get(Barcode(barcode))
     except NotCatalogued:
         abort(404, "No volume with this barcode was ever seen. The list of volumes has all that are known.")
-    copies = catalog.copies.of_volume(volume.barcode)
+    page_number = max(1, paging.number("page") or 1)
+    size = house.settings.page_size
+    offset = min((page_number - 1) * size, paging.MAX_NUMBER)
+    page = packs_on(catalog, volume.barcode, size, offset)
     return render_template(
         "volume.html",
         volume=volume,
-        copies=copies[:SHOWN_COPIES],
-        copies_total=len(copies),
-        labels=labels(catalog, [copy.study_instance_uid for copy in copies[:SHOWN_COPIES]]),
+        page=page,
+        first=offset + 1,
+        last=offset + len(page.packs),
+        previous=paging.here(page=page_number - 1 if page_number > 2 else None) if page_number > 1 else None,
+        following=paging.here(page=page_number + 1) if offset + len(page.packs) < page.total else None,
+        labels=labels(catalog, [pack.study_instance_uid for pack in page.packs]),
         events=catalog.events.list(limit=SHOWN_EVENTS, subject=volume.barcode),
     )

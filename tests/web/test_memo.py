@@ -1,0 +1,108 @@
+"""Costly answers are found once, kept for a while, and worked out aside when they take long."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from drivers.clock import VirtualClock
+from tests.web.reader import read
+from tests.web.world import NOW, World
+from web.app import create_app
+from web.memo import Aside, Kept, Memo, Working
+
+PATIENT_S = 30.0
+
+
+def counting() -> Callable[[], int]:
+    asked = 0
+
+    def ask() -> int:
+        nonlocal asked
+        asked += 1
+        return asked
+
+    return ask
+
+
+def test_an_answer_is_kept_until_it_is_old() -> None:
+    memo, ask = Memo[int](60), counting()
+    found = [memo.get(ask, NOW + timedelta(seconds=s)).value for s in (0, 59, 60, 61, 30)]
+    assert found == [1, 1, 2, 2, 3]  # a clock that was put back does not keep an answer for ever
+
+
+def test_a_question_that_failed_is_asked_again() -> None:
+    memo = Memo[int](60)
+    with pytest.raises(ZeroDivisionError):
+        memo.get(lambda: 1 // 0, NOW)
+    assert memo.get(lambda: 7, NOW) == Kept(7, NOW)
+
+
+def test_a_long_answer_is_worked_out_once_while_everybody_asks() -> None:
+    clock, go, ask = VirtualClock(NOW), threading.Event(), counting()
+    aside = Aside[int](60, clock.now)
+
+    def slow() -> int:
+        go.wait(PATIENT_S)
+        return ask()
+
+    assert [aside.get("q", slow, 0) for _ in range(3)] == [Working(NOW)] * 3
+    clock.sleep(600)  # longer than an answer is kept: it counts from its end
+    go.set()
+    assert aside.get("q", slow, PATIENT_S) == Kept(1, NOW)
+    assert aside.get("q", slow, PATIENT_S) == Kept(1, NOW)
+    clock.sleep(61)
+    assert aside.get("q", slow, PATIENT_S) == Kept(2, clock.now())
+
+
+def test_questions_wait_for_each_other() -> None:
+    clock, go = VirtualClock(NOW), threading.Event()
+    aside = Aside[str](60, clock.now)
+    begun: list[str] = []
+
+    def first() -> str:
+        begun.append("first")
+        go.wait(PATIENT_S)
+        return "first"
+
+    def second() -> str:
+        begun.append("second")
+        return "second"
+
+    aside.get("a", first, 0)
+    while not begun:
+        threading.Event().wait(0.001)
+    assert isinstance(aside.get("b", second, 0.05), Working)
+    assert begun == ["first"]
+    go.set()
+    assert aside.get("b", second, PATIENT_S) == Kept("second", NOW)
+
+
+def test_an_error_reaches_whoever_asks_and_is_not_kept() -> None:
+    aside = Aside[int](60, VirtualClock(NOW).now)
+    with pytest.raises(ZeroDivisionError):
+        aside.get("q", lambda: 1 // 0, PATIENT_S)
+    assert aside.get("q", lambda: 7, PATIENT_S) == Kept(7, NOW)
+
+
+def test_a_long_dry_run_is_announced_and_appears_by_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.receive("1.2.3.1")
+    go = threading.Event()
+    real = world.catalog.facts.studies_for_policy
+
+    def slow(*about: object, **more: object) -> object:
+        go.wait(PATIENT_S)
+        return real(*about, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(world.catalog.facts, "studies_for_policy", slow)
+    impatient = create_app(world.services(patience_s=0.0)).test_client()
+    answer = impatient.get("/policies/dry-run").text
+    assert "Being worked out" in answer
+    assert 'id="answer" data-poll' in answer
+    go.set()
+    page = ""
+    while "Tonight: 1 study" not in page:
+        page = impatient.get("/policies/dry-run").text
+    assert "data-poll" not in page
+    assert read(page).faults == []

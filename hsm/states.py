@@ -150,27 +150,41 @@ VOLUME_TABLE: Mapping[tuple[VolumeState, str], VolumeState] = {
     (V.FILLING, "doubt"): V.SUSPECT,
     (V.FULL, "doubt"): V.SUSPECT,
     (V.WRITE_PROTECTED, "doubt"): V.SUSPECT,
+    (V.REPACKING, "doubt"): V.SUSPECT,
     (V.SUSPECT, "doubt"): V.SUSPECT,
     (V.SUSPECT, "clear"): V.FULL,  # readable again; never written again
     (V.SUSPECT, "lose"): V.LOST,
+    (V.BLANK, "protect"): V.WRITE_PROTECTED,
     (V.LABELLED, "protect"): V.WRITE_PROTECTED,
     (V.FILLING, "protect"): V.WRITE_PROTECTED,
+    (V.WRITE_PROTECTED, "unprotect"): V.FILLING,
+    (V.WRITE_PROTECTED, "unprotect_blank"): V.BLANK,
 }
 
 DRIVE_TABLE: Mapping[tuple[DriveState, str], DriveState] = {
     (D.EMPTY, "load"): D.LOADING,
+    (D.LOADING, "load"): D.LOADING,  # tried again
+    (D.EMPTY, "ready"): D.MOUNTED,  # found loaded
     (D.LOADING, "ready"): D.MOUNTED,
+    (D.MOUNTED, "ready"): D.MOUNTED,  # asked for again
     (D.MOUNTED, "read"): D.READING,
     (D.MOUNTED, "write"): D.WRITING,
     (D.READING, "stop"): D.MOUNTED,
     (D.WRITING, "stop"): D.MOUNTED,
+    (D.EMPTY, "unload"): D.UNLOADING,  # found loaded
+    (D.UNLOADING, "unload"): D.UNLOADING,  # tried again
     (D.MOUNTED, "unload"): D.UNLOADING,
     (D.READING, "unload"): D.UNLOADING,
     (D.WRITING, "unload"): D.UNLOADING,
     (D.LOADING, "unload"): D.UNLOADING,
-    (D.UNLOADING, "emptied"): D.EMPTY,
     (D.EMPTY, "clean"): D.CLEANING,
-    (D.CLEANING, "emptied"): D.EMPTY,
+    # the robot says so, whatever was thought before: a move that failed may have been done all the same
+    **{(state, "emptied"): D.EMPTY for state in D if state not in (D.FAILED, D.DOWN)},
+    # a drive that is set aside is emptied, too, but stays set aside
+    (D.FAILED, "unload"): D.FAILED,
+    (D.FAILED, "emptied"): D.FAILED,
+    (D.DOWN, "unload"): D.DOWN,
+    (D.DOWN, "emptied"): D.DOWN,
     **{(state, "fail"): D.FAILED for state in D if state is not D.DOWN},
     **{(state, "down"): D.DOWN for state in D},
     (D.DOWN, "up"): D.EMPTY,

@@ -26,6 +26,7 @@ from hsm.states import ACTIVE_JOBS, JobKind, JobState
 from hsm.ticking import tick
 
 LEASE = "engine"
+ETA_NEWS = timedelta(seconds=10)
 
 log = structlog.get_logger()
 
@@ -187,13 +188,21 @@ class Engine:
             busy=busy,
             settings=Settings(reserve_recall_drives=self.settings.reserve_recall_drives),
         )
-        self.catalog.jobs.plan({job_id: eta.ready_at for job_id, eta in schedule.etas.items()})
+        self._tell(queue, schedule, now)
+        return schedule
+
+    def _tell(self, queue: list[JobRecord], schedule: Schedule, now: datetime) -> None:
+        """Write down what waiting jobs may expect, where it differs from what was said before."""
+        expected: dict[int, tuple[datetime | None, str]] = {
+            job_id: (eta.ready_at, eta.phase) for job_id, eta in schedule.etas.items()
+        }
         for stuck in schedule.stuck:
-            if stuck.needs_operator:
+            if stuck.needs_operator and stuck.barcode is not None:
                 self.catalog.jobs.want_operator(stuck.job_id, stuck.barcode, stuck.reason, now)
             else:
-                self.catalog.jobs.progress(stuck.job_id, 0, stuck.reason)
-        return schedule
+                expected[stuck.job_id] = (None, stuck.reason)
+        said = {job.id: (job.eta_at, job.phase) for job in queue}
+        self.catalog.jobs.plan({i: told for i, told in expected.items() if _differs(told, said[i])})
 
     def _drives(self) -> tuple[list[IdleDrive], list[BusyDrive]]:
         """The usable drives, by what they do now."""
@@ -288,3 +297,10 @@ class Engine:
     def active_jobs(self) -> list[JobRecord]:
         """Everything not ended, for people who wait."""
         return self.catalog.jobs.list(states=tuple(ACTIVE_JOBS), limit=1000)
+
+
+def _differs(told: tuple[datetime | None, str], said: tuple[datetime | None, str]) -> bool:
+    """Whether an expectation is news: another phase, or a time that moved by more than a few seconds."""
+    if told[1] != said[1] or (told[0] is None) != (said[0] is None):
+        return True
+    return told[0] is not None and said[0] is not None and abs(told[0] - said[0]) > ETA_NEWS

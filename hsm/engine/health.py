@@ -11,7 +11,7 @@ from hsm.catalog import Catalog
 from hsm.catalog.records import DriveRecord
 from hsm.library.errors import VolumeNotInLibrary, WrongVolume
 from hsm.mover.context import MoverContext
-from hsm.states import DriveState, VolumeState
+from hsm.states import VOLUME_TABLE, DriveState, VolumeState
 
 log = structlog.get_logger()
 
@@ -40,16 +40,9 @@ def _judge_volume(catalog: Catalog, barcode: Barcode, error: DriverError, contex
     state = catalog.volumes.get(barcode).state
     catalog.volumes.count_error(barcode)
     if isinstance(error, WriteProtected):
-        if state in (VolumeState.LABELLED, VolumeState.FILLING):
+        if state in (VolumeState.BLANK, VolumeState.LABELLED, VolumeState.FILLING):
             catalog.volumes.protect(barcode, str(error), now)
-    elif isinstance(error, WrongVolume | MediumError) and state in (
-        VolumeState.BLANK,
-        VolumeState.LABELLED,
-        VolumeState.FILLING,
-        VolumeState.FULL,
-        VolumeState.WRITE_PROTECTED,
-        VolumeState.SUSPECT,
-    ):
+    elif isinstance(error, WrongVolume | MediumError) and (state, "doubt") in VOLUME_TABLE:
         catalog.volumes.doubt(barcode, str(error), now)
         catalog.events.record("error", "volume_suspected", barcode, {"reason": str(error)}, now)
         log.error("volume_suspected", volume=barcode, reason=str(error))

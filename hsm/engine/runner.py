@@ -19,7 +19,7 @@ from hsm.mover.migrate_disc import DiscWriter
 from hsm.mover.migrate_tape import TapeWriter
 from hsm.mover.recall import Recaller
 from hsm.mover.verify import Verifier
-from hsm.scheduler import Assignment
+from hsm.scheduler import Assignment, Purpose
 from hsm.states import JobKind
 
 log = structlog.get_logger()
@@ -34,6 +34,7 @@ class Runner:
         self._settings = settings
         self.breaker = Breaker(settings.stop_after_error_pct, settings.stop_after_items)
         self._breaker_lock = Lock()
+        self._failed_at: dict[tuple[str, int], Purpose] = {}  # what each drive failed at last
 
     def report(self) -> JobReport:
         """A new ear for one assignment."""
@@ -51,8 +52,9 @@ class Runner:
         try:
             with library.mount(barcode, drive.index, assignment.purpose.value) as session:
                 self._carry_out(session, jobs, report)
-            self._context.catalog.drives.count_success(drive.library, drive.index)
+            self._succeeded(assignment)
         except DriverError as error:
+            self._failed_at[(drive.library, drive.index)] = assignment.purpose
             log.warning("session_failed", volume=barcode, drive=drive.serial, reason=f"{type(error).__name__}: {error}")
             for job in jobs:
                 if report.is_open(job):
@@ -61,6 +63,13 @@ class Runner:
         except CatalogError as error:
             log.error("catalog_failed", reason=str(error))
             raise
+
+    def _succeeded(self, assignment: Assignment) -> None:
+        """Forget a drive's errors, unless it failed at something else: a drive may read well and never write."""
+        drive = (assignment.drive.library, assignment.drive.index)
+        if self._failed_at.get(drive, assignment.purpose) is assignment.purpose:
+            self._failed_at.pop(drive, None)
+            self._context.catalog.drives.count_success(*drive)
 
     def _settle(self, job: JobRecord, error: DriverError, report: JobReport) -> None:
         if is_missing(error) and job.kind is not JobKind.MIGRATE:

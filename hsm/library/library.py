@@ -94,10 +94,10 @@ class Library:
 
         Raises: VolumeNotInLibrary, WrongVolume and its kinds, and what the devices raise.
         """
-        with self._robot:
-            self._bring(barcode, drive)
         device = self._device(drive)
         try:
+            with self._robot:
+                self._bring(barcode, drive)
             device.wait_ready(READY_LIMIT_S)
             self._note(drive, "ready", barcode)
             session = self._identified(barcode, drive, self._catalog.volumes.get(barcode))
@@ -188,6 +188,8 @@ class Library:
             element = inventory.drive(drive)
             if element is not None and element.full:
                 self._put_back(element, inventory)
+            else:
+                self._note(drive, "emptied", None)
             self._inventory()
 
     def clean_up(self) -> None:

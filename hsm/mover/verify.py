@@ -98,4 +98,6 @@ class Verifier:
         )
         if is_lost(doubts, serial, copy.doubted_by):
             catalog.copies.lose(copy.id, str(error), now)
+            # What two drives cannot read says something about the whole volume: nothing more is entrusted to it.
+            catalog.volumes.doubt(self._session.barcode, f"a copy on it was lost: {error}", now)
             log.error("copy_lost", volume=self._session.barcode, pack=copy.pack_digest)

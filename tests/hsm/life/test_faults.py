@@ -1,5 +1,6 @@
 """Devices and media fail at every stage; what was promised holds, and what failed is set aside."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hsm.states import Availability, CopyState, DriveState, JobKind, JobState, P
 from tests.support.studies import small_ct
 from tests.support.world import TAPES_ONLY, World
 
+MANY = tuple(f"{pool}0000{number}L8" for pool in "AB" for number in range(1, 5))
 FIRST, SECOND = Barcode("A00001L8"), Barcode("A00002L8")
 
 
@@ -83,7 +85,7 @@ def test_a_volume_that_cannot_be_written_is_suspected_and_another_one_taken(worl
 
 
 def test_rot_on_a_tape_is_found_by_verification_and_a_new_copy_is_made(world: World) -> None:
-    uid = world.receive(small_ct())
+    uid = world.receive(small_ct(size_px=512))
     before = world.online_bytes(uid)
     world.later(30)
     world.engine.tick()
@@ -97,15 +99,11 @@ def test_rot_on_a_tape_is_found_by_verification_and_a_new_copy_is_made(world: Wo
 
 
 def test_a_recall_from_a_rotten_copy_is_done_from_the_other_one(world: World) -> None:
-    uid = world.receive(small_ct())
+    uid = world.receive(small_ct(size_px=512))
     before = world.online_bytes(uid)
     world.settle()
     assert world.availability(uid) is Availability.NEARLINE
-    address = next(c.address for c in world.copies(uid) if c.barcode == FIRST)
-    assert address is not None
-    for copy in world.copies(uid):
-        if copy.barcode == FIRST:
-            world.simulated.hands.damage(FIRST, 600_000)
+    world.simulated.hands.damage(FIRST, 600_000)
     request = world.recall(uid)
     for _ in range(5):
         world.later(60)
@@ -129,7 +127,7 @@ def test_a_tape_of_somebody_else_is_never_written_over(world: World) -> None:
     world.simulated.changer.load(slot, 0)
     drive.wait_ready(300)
     drive.rewind()
-    drive.append(__import__("io").BytesIO(b"somebody's backup" * 1000))
+    drive.append(io.BytesIO(b"somebody's backup" * 1000))
     drive.flush()
     drive.unload()
     world.simulated.changer.unload(0, slot)
@@ -204,7 +202,7 @@ def test_a_volume_on_the_shelf_makes_a_request_to_the_operator_and_bringing_it_a
 
 
 def test_a_full_tape_keeps_what_was_flushed_and_the_rest_goes_to_the_next(tmp_path: Path) -> None:
-    world = World(tmp_path, TAPES_ONLY, discs=(), tape_bytes=6_000_000)
+    world = World(tmp_path, TAPES_ONLY, MANY, (), tape_bytes=6_000_000)
     uids = [world.receive(small_ct(f"s{n}", slices=6, size_px=512)) for n in range(3)]
     before = {uid: world.online_bytes(uid) for uid in uids}
     world.settle(20, 90)
@@ -225,8 +223,8 @@ def test_a_study_larger_than_a_pack_makes_several_and_comes_back_whole(tmp_path:
 
 def test_a_disc_that_fails_while_it_is_burnt_is_set_aside_and_another_one_taken(tmp_path: Path) -> None:
     world = World(tmp_path)
-    world.simulated.faults.add("fail burn on drive 2")
-    uid = world.receive(small_ct())
+    world.simulated.faults.add("fail burn on drive 2 after 1 records")
+    uid = world.receive(small_ct(size_px=512))
     before = world.online_bytes(uid)
     world.settle(20, 90)
     lives(world, uid, before)

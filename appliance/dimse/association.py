@@ -87,7 +87,7 @@ class Association:
         self._wire.send(decision.answer, self._settings.network_s)
         if decision.agreement is None:
             _log.warning("association_rejected", address=self._peer_address, why=decision.reason)
-            self._wire.readable(1.0)  # let the peer close first, so that it reads why
+            self._wire.readable(self._settings.goodbye_s)  # let the peer close first, so that it reads why
             return None
         self._calling_aet = decision.agreement.calling_aet
         _log.info(
@@ -160,8 +160,8 @@ class Association:
 
     def _say_goodbye(self, pdu: bytes) -> None:
         try:
-            self._wire.send(pdu, 1.0)
-            self._wire.readable(1.0)  # the peer closes; what we close first it might never read
+            self._wire.send(pdu, self._settings.goodbye_s)
+            self._wire.readable(self._settings.goodbye_s)  # the peer closes; what we close first it might never read
         except WireClosed:
             return
 

@@ -37,6 +37,7 @@ class DimseSettings:
     patience_s: float = 1800.0  # how long a C-MOVE or C-GET waits for a recall
     recall_poll_s: float = 1.0  # how often a waited for recall is looked at
     find_limit: int = 20_000  # answers to one C-FIND
+    goodbye_s: float = 1.0  # for a peer to close first after an abort, a rejection or a release
     stop_grace_s: float = 10.0  # for associations to end by themselves when the server stops
     tls: ssl.SSLContext | None = None  # of the server's side; destinations are called without
 

@@ -30,6 +30,7 @@ SHORT: dict[str, Any] = {
     "artim_s": 10.0,
     "network_s": 10.0,
     "recall_poll_s": 0.02,
+    "goodbye_s": 0.05,
     "stop_grace_s": 0.0,
 }
 
@@ -126,7 +127,7 @@ def receiver() -> Iterator[Callable[..., Receiver]]:
                 ae.add_supported_context(UID(sop_class), [UID(syntax) for syntax in syntaxes])
             if not contexts:
                 for context in pynetdicom.AllStoragePresentationContexts:
-                    ae.add_supported_context(context.abstract_syntax, pynetdicom.ALL_TRANSFER_SYNTAXES)
+                    ae.add_supported_context(UID(str(context.abstract_syntax)), pynetdicom.ALL_TRANSFER_SYNTAXES)
             made = Receiver(ae, 0)
 
             def keep(event: Any) -> int:

@@ -117,7 +117,7 @@ class RawPeer:
 
     def answers(self) -> tuple[list[Dataset | None], Command, Dataset | None]:
         """Identifiers of all Pending answers, then the final answer and its identifier."""
-        pending = []
+        pending: list[Dataset | None] = []
         while True:
             command, identifier = self.next()
             if command.number(Field.STATUS) not in (0xFF00, 0xFF01):

@@ -82,7 +82,7 @@ def protect(app: Flask, settings: WebSettings) -> None:
             abort(
                 400,
                 "Firn does not answer to the name in this address. Use http://localhost with the port of this page on "
-                "the machine itself, or add the name to the trusted hosts in the configuration.",
+                "the machine itself, or a name that is one of its trusted hosts.",
             )
 
     @app.before_request

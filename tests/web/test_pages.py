@@ -1,14 +1,16 @@
 """Every page, as a whole: answers, keeps to the strict policy, and leads on."""
 
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
 
+from hsm.catalog import Catalog
 from hsm.facts import DiskFacts
 from tests.web.reader import Page, read
-from tests.web.world import CHINESE, World
+from tests.web.world import CHINESE, World, busy, stock, world_over
 from web.app import create_app
 from web.words import person
 
@@ -207,3 +209,16 @@ def test_a_full_volume_is_shown_in_pages(world: World) -> None:
     assert seen == [f"/studies/1.6.{number}" for number in range(5)]
     assert "1 to 2 of 5 packs" in get(client, "/volumes/A00001L8").text
     assert "past its end" in get(client, "/volumes/A00001L8?page=9").text
+
+
+@pytest.mark.postgres
+def test_the_pages_say_the_same_over_postgresql(tmp_path: Path, postgres_url: str, busy_client: FlaskClient) -> None:
+    catalog = Catalog.open(postgres_url)
+    stock(catalog)
+    world = world_over(tmp_path, catalog)
+    busy(world)
+    client = create_app(world.services()).test_client()
+    paths = (*PAGES, "/studies?q=lindqvist+asa", "/studies?q=2025-11", "/studies?q=ACC-1001", "/studies?show=nearline")
+    different = [path for path in paths if get(client, path).text != get(busy_client, path).text]
+    catalog.close()
+    assert different == []

@@ -172,24 +172,32 @@ def stock_libraries(catalog: Catalog, now: datetime) -> None:
     catalog.drives.seen("jukebox", 0, "BD0001", MediumKind.DISC, now)
 
 
+def stock(catalog: Catalog) -> None:
+    """Stocked libraries and rules in force."""
+    stock_libraries(catalog, NOW - timedelta(days=30))
+    catalog.policies.publish(RULES, "A. Archivist", NOW - timedelta(days=20))
+
+
 def new_catalog(folder: Path) -> Path:
     """The database of an archive with stocked libraries, rules in force and no study; closed."""
     database = folder / "catalog.db"
     catalog = Catalog.open(f"sqlite:///{database}")
-    stock_libraries(catalog, NOW - timedelta(days=30))
-    catalog.policies.publish(RULES, "A. Archivist", NOW - timedelta(days=20))
+    stock(catalog)
     catalog.close()
     return database
 
 
 def new_world(folder: Path, database: Path) -> World:
     """An archive of its own over a copy of a database."""
-    pool = OnlinePool.create([folder / "online"], 0, folder / "quarantine")
     shutil.copy(database, folder / "world.db")
-    catalog = Catalog.open(f"sqlite:///{folder / 'world.db'}")
-    clock = VirtualClock(NOW)
+    return world_over(folder, Catalog.open(f"sqlite:///{folder / 'world.db'}"))
+
+
+def world_over(folder: Path, catalog: Catalog) -> World:
+    """An archive over a catalog that is open."""
+    pool = OnlinePool.create([folder / "online"], 0, folder / "quarantine")
     disk = DiskFacts(capacity_bytes=4_000_000 * MB, used_bytes=2_900_000 * MB, high_water_pct=85, low_water_pct=75)
-    return World(catalog, pool, clock, disk)
+    return World(catalog, pool, VirtualClock(NOW), disk)
 
 
 def busy(world: World) -> None:

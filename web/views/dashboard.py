@@ -9,7 +9,7 @@ from flask import Blueprint, render_template
 from drivers.base import MediumKind
 from hsm.facts import DiskFacts, VolumePool, VolumeRecord
 from hsm.pool import PoolError
-from hsm.states import ACTIVE_JOBS, WRITABLE_VOLUMES, JobKind, JobState, Place, VolumeState
+from hsm.states import ACTIVE_JOBS, WRITABLE_VOLUMES, CopyState, JobKind, JobState, Place, VolumeState
 from web.bars import Mark, used_pct
 from web.memo import remembered
 from web.reads.studies import labels, safety
@@ -108,6 +108,7 @@ def show() -> str:
         safe=safe,
         safe_copies=house.settings.safe_copies,
         counts=counts,
+        copy_states=CopyState,
         engine=catalog.leases.holder(ENGINE_LEASE, now),
         events=catalog.events.list(limit=LAST_EVENTS),
     )

@@ -26,7 +26,6 @@ class Status(IntEnum):
     RECALL_GOES_ON = 0xC312  # C-MOVE, C-GET: not back within the peer's patience; the comment says when
     RECALL_FAILED = 0xC313  # C-MOVE, C-GET
     UNRECOGNISED_OPERATION = 0x0211
-    NO_SUCH_SOP_CLASS = 0x0122
 
 
 def comment(text: str) -> str:

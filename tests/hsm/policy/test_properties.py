@@ -254,12 +254,16 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
 
 @settings(max_examples=25, deadline=None)
 @given(policies, archives(), disks)
-def test_one_pass_copies_and_pins_everything(policy: Policy, studies: list[StudyFacts], disk: DiskFacts) -> None:
+def test_one_pass_copies_and_pins_everything_that_can_be_read(
+    policy: Policy, studies: list[StudyFacts], disk: DiskFacts
+) -> None:
     room = Executor(studies)
-    disk = room.carry_out(plan(policy, studies, disk, POOLS, NOW), disk)
+    first = plan(policy, studies, disk, POOLS, NOW)
+    unreadable = {problem.study_instance_uid for problem in first.problems}  # perhaps until it was read back again
+    disk = room.carry_out(first, disk)
     again = plan(policy, list(room.studies.values()), disk, POOLS, NOW)
     assert not again.pins
-    assert not again.copies
+    assert {action.study_instance_uid for action in again.copies} <= unreadable
 
 
 @settings(max_examples=25, deadline=None)

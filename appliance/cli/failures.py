@@ -47,7 +47,7 @@ def explained(error: Exception) -> RequestFailed | None:
     if isinstance(error, LibraryBusy):
         return RequestFailed(
             ExitStatus.UNAVAILABLE,
-            f"{error} It is probably the engine of this archive: ask it instead (see firn status).",
+            f"{error}. It is probably the engine of this archive (see `firn status`).",
         )
     if isinstance(error, DriverError):
         return RequestFailed(ExitStatus.FAILED, f"A device did not do what was asked: {error}")

@@ -11,6 +11,7 @@ from appliance.cli.looking import Json
 from appliance.cli.session import Session, session
 from appliance.cli.words import ago, iso, safe
 from drivers.base import Barcode
+from drivers.errors import SourceEmpty
 from hsm.states import Place
 
 if TYPE_CHECKING:
@@ -135,8 +136,11 @@ def remove(
     name, hands = _hands(current, barcode, library)
     if barcode in hands.shelf():
         raise refused(f"{barcode} is on the shelf already.")
-    bring_to_mail_slot(current.config, name, Barcode(barcode))
-    hands.remove(Barcode(barcode))
+    try:
+        hands.remove(Barcode(barcode))
+    except SourceEmpty:  # it is not in a mail slot yet
+        bring_to_mail_slot(current.config, name, Barcode(barcode))
+        hands.remove(Barcode(barcode))
     if current.catalog.volumes.find(Barcode(barcode)) is not None:
         current.catalog.volumes.move(Barcode(barcode), Place.SHELF, location, current.now())
     current.say(f"{safe(barcode)} was taken out of {safe(name)} and lies at {safe(location)}.")

@@ -13,7 +13,7 @@ from appliance.cli.words import ago, availability, named, safe
 from hsm.catalog.records import StudyCopy, StudySummary
 from hsm.facts import JobRecord
 from hsm.states import ACTIVE_JOBS, CopyState, JobState
-from web.words import kind_words, said, size
+from web.words import count, kind_words, said, size
 
 PANEL = "Looking"
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (docs/COMMANDS.md has its shape).")]
@@ -72,19 +72,18 @@ def _show_studies(current: Session, found: list[StudySummary]) -> None:
     if not found:
         current.say("No study fits. Send some to the DICOM node, or use `firn import PATH`.")
         return
-    table = current.table("study", "patient", "date", "what", ">images", ">size", "availability", "copies")
+    table = current.table("availability", "study")
     for entry in found:
         study = entry.study
+        what = " ".join(part for part in ("/".join(study.modalities), study.description) if part)
         table.add_row(
-            safe(study.study_instance_uid),
-            f"{named(study.patient_name)}\n[dim]{safe(study.patient_id)}[/dim]",
-            str(study.study_date or "-"),
-            f"{safe('/'.join(study.modalities))} {safe(study.description)}",
-            str(study.instance_count),
-            size(study.size_bytes),
             availability(entry.availability),
-            "\n".join(_copy_words(copy) for copy in entry.copies) or "[dim]none yet[/dim]",
+            f"[bold]{safe(what)}[/bold]  {named(study.patient_name)} ({safe(study.patient_id)})  "
+            f"{study.study_date or 'no date'}  {count(study.instance_count, 'instance')}, {size(study.size_bytes)}",
         )
+        table.add_row("", safe(study.study_instance_uid))
+        copies = "  ".join(_copy_words(copy) for copy in entry.copies)
+        table.add_row("", copies or "[dim]no copy on a volume yet[/dim]", end_section=True)
     current.out.print(table)
 
 
@@ -112,18 +111,16 @@ def jobs(
         current.say("No job is waiting or running." if not everything else "No job fits.")
         return
     now = current.now()
-    table = current.table(">id", "work", "study", "to / volume", ">size", "state", "ready", "why")
+    table = current.table(">id", "state", "work", "ready")
     for job in found:
-        table.add_row(
-            str(job.id),
-            kind_words(job.kind),
-            safe(job.study_instance_uid or "-"),
-            safe(" ".join(part for part in (job.pool, job.barcode) if part) or "-"),
-            size(job.size_bytes),
-            _state_words(job),
-            ago(job.ended_at or job.eta_at, now, "-"),
-            safe(job.message or job.reason),
-        )
+        target = " ".join(part for part in (job.pool, job.barcode) if part)
+        lines = [
+            f"[bold]{kind_words(job.kind)}[/bold] {safe(target)}  {size(job.size_bytes)}",
+            safe(job.study_instance_uid or ""),
+            f"[dim]{safe(job.message or job.reason)}[/dim]",
+        ]
+        ready = ago(job.ended_at or job.eta_at, now, "-")
+        table.add_row(str(job.id), _state_words(job), "\n".join(line for line in lines if line), ready)
     current.out.print(table)
 
 

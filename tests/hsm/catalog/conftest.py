@@ -45,8 +45,14 @@ def _empty(catalog: Catalog) -> None:
     catalog.database.write(work)
 
 
-def _do_not_wait_for_the_disk(connection: sqlite3.Connection, _record: object) -> None:
-    connection.execute("PRAGMA synchronous = OFF")
+def do_not_wait_for_the_disk(catalog: Catalog) -> None:
+    """Most tests cut no power; waiting for the disk would take most of their time."""
+
+    def hurry(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(catalog.database.engine, "connect", hurry)
+    catalog.database.engine.dispose()
 
 
 @pytest.fixture
@@ -71,9 +77,7 @@ def catalog(request: pytest.FixtureRequest) -> Iterator[Catalog]:
     """An empty catalog."""
     if request.param == "sqlite":
         with Catalog.open(request.getfixturevalue("sqlite_url")) as opened:
-            # These tests cut no power; waiting for the disk would take most of their time.
-            event.listen(opened.database.engine, "connect", _do_not_wait_for_the_disk)
-            opened.database.engine.dispose()
+            do_not_wait_for_the_disk(opened)
             yield opened
     else:
         shared: Catalog = request.getfixturevalue("postgres_catalog")

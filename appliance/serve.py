@@ -153,7 +153,7 @@ def addresses(config: Config) -> str:
     lines = [
         f"DICOM     {config.dicom.ae_title} at {dicom_address(config)}",
         f"Pages     {web_address(config)}",
-        f"DICOMweb  {web_address(config)}dicom-web",
+        f"Health    {web_address(config)}readyz",
     ]
     return "\n".join(lines)
 

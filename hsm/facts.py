@@ -223,7 +223,7 @@ class StudyFacts:
     holds: tuple[str, ...]  # reasons in force
     availability: Availability
     packs: tuple[PackFacts, ...]
-    active_jobs: frozenset[tuple[JobKind, str]]  # (MIGRATE, pool), (RELEASE, ""), (RECALL, ""), (VERIFY, copy id as text)
+    active_jobs: frozenset[tuple[JobKind, str]]  # (MIGRATE, pool), (RELEASE, ""), (RECALL, ""), (VERIFY, copy id)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Inde
     return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
 
-# SQLite would give the id of a deleted last row to the next one; somebody may still hold the old id, or a key made of it.
+# SQLite would give the id of a deleted last row to the next one; somebody may still hold the old id, or a key of it.
 NEVER_AGAIN = {"sqlite_autoincrement": True}
 
 # Text that came with an object has no length limit here: a value longer than the standard allows is no reason to refuse

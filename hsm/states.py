@@ -104,12 +104,12 @@ class JobKind(StrEnum):
     LABEL = "label"  # write our label on a blank volume
 
 
-C, V, D, J, O = CopyState, VolumeState, DriveState, JobState, OnlineState
+C, V, D, J = CopyState, VolumeState, DriveState, JobState
 
 ONLINE_TABLE: Mapping[tuple[OnlineState, str], OnlineState] = {
-    (O.ONLINE, "prove"): O.RELEASING,
-    (O.RELEASING, "delete"): O.RELEASED,
-    (O.RELEASED, "recall"): O.ONLINE,
+    (OnlineState.ONLINE, "prove"): OnlineState.RELEASING,
+    (OnlineState.RELEASING, "delete"): OnlineState.RELEASED,
+    (OnlineState.RELEASED, "recall"): OnlineState.ONLINE,
 }
 
 COPY_TABLE: Mapping[tuple[CopyState, str], CopyState] = {

@@ -101,12 +101,13 @@ def test_services_become_reachable_are_replaced_when_killed_and_end_with_their_p
     serving: Callable[[], Running],
 ) -> None:
     running = serving()
-    running.wait_for("engine   ready", "web      ready", "pacs     ready", "DICOMweb")
+    running.wait_for("engine   ready", "web      ready", "pacs     ready", "Health    http:")
     config = load(running.config_path, {})
 
     # reachable: the pages answer, and the node stores
-    with urllib.request.urlopen(f"http://127.0.0.1:{config.web.port}/", timeout=30) as answer:
-        assert answer.status == 200
+    for page in ("", "readyz"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{config.web.port}/{page}", timeout=30) as answer:
+            assert answer.status == 200
     sample = small_ct("served")
     assert send_samples(config, lambda uid: 0, Event(), samples=[sample]) == 1
     catalog = Catalog.open(config.catalog_url)

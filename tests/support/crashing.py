@@ -1,13 +1,16 @@
 """Ends a process with SIGKILL at the n-th step that matters: a sync, a rename, a deletion, a commit, a device command.
 
 `count_steps(work)` runs the work once to its end and says how many steps it has; `crash_at(work, n)` runs it in a child
-that dies just before step n. Nothing in the product knows of this: the steps are wrapped from outside.
+that dies just before step n. A step is a place in the code with the way that led there, counted at its first visit;
+with `every`, each visit counts. Nothing in the product knows of this: the steps are wrapped from outside.
 """
 
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from drivers.simulator.recorder import SimulatedRecorder
@@ -29,37 +32,56 @@ DIED = -signal.SIGKILL
 FAILED = 70
 
 
+def _place() -> tuple[tuple[str, int], ...]:
+    """Where in the product we are: the lines of hsm and drivers on the way here."""
+    frame: FrameType | None = sys._getframe(2)
+    lines: list[tuple[str, int]] = []
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if "/hsm/" in name or "/drivers/" in name:
+            lines.append((name, frame.f_lineno))
+        frame = frame.f_back
+    return tuple(lines)
+
+
 class _Counter:
-    def __init__(self, last: int | None) -> None:
+    """Counts places in the code, each at its first visit; with `every`, all visits."""
+
+    def __init__(self, last: int | None, every: bool) -> None:
         self.steps = 0
         self.last = last
+        self.every = every
+        self.seen: set[tuple[tuple[str, int], ...]] = set()
 
     def wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """The same function, counted; the process ends before step `last`."""
 
         def stepped(*args: Any, **kwargs: Any) -> Any:
-            self.steps += 1
-            if self.last is not None and self.steps >= self.last:
-                os.kill(os.getpid(), signal.SIGKILL)
+            place = _place()
+            if self.every or place not in self.seen:
+                self.seen.add(place)
+                self.steps += 1
+                if self.last is not None and self.steps >= self.last:
+                    os.kill(os.getpid(), signal.SIGKILL)
             return original(*args, **kwargs)
 
         return stepped
 
 
-def _in_child(work: Callable[[], None], last: int | None) -> tuple[int, int]:
+def _in_child(work: Callable[[], None], last: int | None, every: bool) -> tuple[int, int]:
     """Run work in a forked child. Returns: exit status (negative: signal) and steps taken, if it came to its end."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         status = FAILED
         try:
-            counter = _Counter(last)
+            counter = _Counter(last, every)
             for owner, name in STEPS:
                 setattr(owner, name, counter.wrap(getattr(owner, name)))
             work()
             os.write(writing, str(counter.steps).encode())
             status = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - a forked child must never run on into the parent's code
             traceback.print_exc()
         finally:
             os._exit(status)
@@ -72,15 +94,15 @@ def _in_child(work: Callable[[], None], last: int | None) -> tuple[int, int]:
     return os.waitstatus_to_exitcode(status), int(told or 0)
 
 
-def count_steps(work: Callable[[], None]) -> int:
+def count_steps(work: Callable[[], None], every: bool = False) -> int:
     """Run the work to its end in a child; how many steps it took."""
-    status, steps = _in_child(work, None)
+    status, steps = _in_child(work, None, every)
     assert status == 0, f"the work failed by itself with status {status}"
     return steps
 
 
-def crash_at(work: Callable[[], None], step: int) -> bool:
+def crash_at(work: Callable[[], None], step: int, every: bool = False) -> bool:
     """Run the work in a child that dies just before a step. Returns: False when the work ended before that step."""
-    status, _ = _in_child(work, step)
+    status, _ = _in_child(work, step, every)
     assert status in (0, DIED), f"the work failed by itself with status {status}"
     return status == DIED

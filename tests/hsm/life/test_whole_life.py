@@ -1,4 +1,4 @@
-"""A study settles from disk to tape and disc, leaves the disk when that is proved safe, and comes back byte for byte."""
+"""A study settles from disk to tape and disc, leaves the disk when that is safe, and comes back byte for byte."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -26,6 +26,7 @@ from hsm.states import ACTIVE_JOBS, JobKind, JobState
 from hsm.ticking import tick
 
 LEASE = "engine"
+LEFTOVER_AGE = timedelta(days=1)
 ETA_NEWS = timedelta(seconds=10)
 
 log = structlog.get_logger()
@@ -137,6 +138,18 @@ class Engine:
         here = {element.barcode for element in self.catalog.volumes.elements() if element.full}
         for barcode in sorted(b for b in waiting & here if b is not None):
             self.catalog.jobs.operator_answered(barcode, self.clock.now())
+
+    def tidy(self) -> None:
+        """Forget jobs that ended long ago; remove arrivals that were interrupted and that nobody touched for a day."""
+        now = self.clock.now()
+        self.catalog.jobs.prune(now - timedelta(seconds=self.settings.keep_jobs_s))
+        try:
+            swept = self._pool.sweep(self.catalog.intake.known, now - LEFTOVER_AGE)
+        except PoolError as error:
+            log.error("pool_not_swept", reason=str(error))
+            return
+        if swept.leftovers or swept.orphans:
+            log.info("pool_swept", leftovers=swept.leftovers, orphans=len(swept.orphans))
 
     # -- the work ------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -42,7 +41,7 @@ class Routines:
         for name, every_s in (
             ("tick", settings.tick_every_s),
             ("inventory", settings.inventory_every_s),
-            ("prune", 86400.0),
+            ("tidy", 86400.0),
         ):
             clock.add_job(self._ask, "interval", args=[name], seconds=every_s)
         clock.start()
@@ -78,8 +77,7 @@ class Routines:
             elif name == "inventory":
                 self._engine.take_inventory()
             else:
-                keep = timedelta(seconds=self._engine.settings.keep_jobs_s)
-                self._engine.catalog.jobs.prune(self._engine.clock.now() - keep)
+                self._engine.tidy()
         return False
 
     def _tick(self) -> None:

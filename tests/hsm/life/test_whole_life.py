@@ -1,10 +1,12 @@
 """A study settles from disk to tape and disc, leaves the disk when that is safe, and comes back byte for byte."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from drivers.clock import VirtualClock
 from hsm.states import Availability, CopyState
 from tests.support.studies import one_of_each_kind, small_ct
 from tests.support.world import World
@@ -99,3 +101,14 @@ def test_copies_stay_valid_when_the_archive_is_restarted(tmp_path: Path) -> None
     world.recall(uid)
     assert world.availability(uid) is Availability.ONLINE
     assert {copy.state for copy in world.copies(uid)} == {CopyState.VERIFIED}
+
+
+def test_tidying_removes_what_an_interrupted_arrival_left_and_nothing_else(tmp_path: Path) -> None:
+    world = World(tmp_path, clock=VirtualClock(datetime.now(UTC) + timedelta(days=2)))
+    uid = world.receive(small_ct())
+    before = world.online_bytes(uid)
+    leftover = tmp_path / "online" / ".incoming" / "1-interrupted"
+    leftover.write_bytes(b"half an object")
+    world.engine.tidy()
+    assert not leftover.exists()
+    assert world.online_bytes(uid) == before

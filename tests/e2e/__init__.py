@@ -1,1 +1,0 @@
-"""Whole archives of real processes, worked with the tools of others."""

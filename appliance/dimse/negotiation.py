@@ -21,7 +21,7 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext
 
-from appliance.dimse.services import Served, Service, picks, served
+from appliance.dimse.services import IMPLICIT, Served, Service, picks, served
 from appliance.dimse.settings import DimseSettings
 from appliance.dimse.wire import ProtocolError
 from hsm.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -73,7 +73,13 @@ def decide(request: bytes, settings: DimseSettings, full: bool) -> Decision:
 
     Raises: ProtocolError when it cannot be read.
     """
-    asked = _read(A_ASSOCIATE_RQ(), request)
+    try:
+        return _decide(_read(A_ASSOCIATE_RQ(), request), settings, full)
+    except (TypeError, ValueError, LookupError) as error:  # what was asked comes back in the answer, whatever it was
+        raise ProtocolError(f"the request cannot be answered: {type(error).__name__} {error}") from error
+
+
+def _decide(asked: Any, settings: DimseSettings, full: bool) -> Decision:
     calling, called = str(asked.calling_ae_title).strip(), str(asked.called_ae_title).strip()
     if full:
         return _rejected(TOO_MANY, f"{settings.max_associations} associations are open")
@@ -167,11 +173,11 @@ def _rejected(why: Rejection, reason: str) -> Decision:
 
 
 def _context(proposed: Any, roles: Mapping[str, tuple[bool, bool]], unrestricted: bool) -> tuple[Any, Context | None]:
-    uid = str(proposed.abstract_syntax)
+    uid = str(proposed.abstract_syntax or "")
     syntaxes = [str(syntax) for syntax in proposed.transfer_syntax]
     result = PresentationContext()
     result.context_id, result.abstract_syntax = proposed.context_id, proposed.abstract_syntax
-    result.transfer_syntax = proposed.transfer_syntax[:1]
+    result.transfer_syntax = proposed.transfer_syntax[:1] or [UID(IMPLICIT)]  # not looked at where it is refused
     found = served(uid, unrestricted)
     if found is None:
         result.result = _NO_ABSTRACT

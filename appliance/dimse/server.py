@@ -1,7 +1,6 @@
 """Listens for associations. Several processes may share one port: the kernel spreads connections over them."""
 
 import socket
-import ssl
 import threading
 import time
 
@@ -9,7 +8,7 @@ import structlog
 
 from appliance.dimse.association import Association
 from appliance.dimse.settings import DimseSettings
-from appliance.dimse.wire import Wire, WireClosed
+from appliance.dimse.wire import Wire
 from hsm.archive import Archive
 
 _log = structlog.get_logger()
@@ -23,7 +22,7 @@ class DimseServer:
         self._archive = archive
         self._settings = settings
         self._lock = threading.Lock()
-        self._open: dict[threading.Thread, Wire] = {}
+        self._open: dict[threading.Thread, socket.socket] = {}  # counted before the thread runs, so no limit is overrun
         self._listener: socket.socket | None = None
         self._acceptor: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -74,8 +73,8 @@ class DimseServer:
             thread.join(max(0.0, deadline - time.monotonic()))
         with self._lock:
             left = list(self._open.items())
-        for _, wire in left:
-            wire.close()
+        for _, sock in left:
+            _cut(sock)
         for thread, _ in left:
             thread.join()
         _log.info("dimse_stopped", cut=len(left))
@@ -98,30 +97,44 @@ class DimseServer:
                 sock.close()  # those between one and two times the limit are told that they are too many
                 continue
             thread = threading.Thread(target=self._serve, args=(sock, str(address[0])), name=f"dimse-{address[0]}")
+            with self._lock:
+                self._open[thread] = sock
             thread.start()
 
     def _serve(self, sock: socket.socket, address: str) -> None:
-        me = threading.current_thread()
         try:
-            wire = self._wire(sock)
-        except (OSError, ssl.SSLError, WireClosed) as error:
-            sock.close()
+            sock = self._secured(sock)
+            Association(Wire(sock, self._settings.max_pdu_bytes), address, self._settings, self._archive).run(
+                self._is_full
+            )
+        except OSError as error:  # it broke before it was used, or speaks no TLS
             _log.warning("connection_refused", address=address, error=str(error))
-            return
-        with self._lock:
-            self._open[me] = wire
-        try:
-            Association(wire, address, self._settings, self._archive).run(self._is_full)
         finally:
-            wire.close()
+            sock.close()
             with self._lock:
-                del self._open[me]
+                del self._open[threading.current_thread()]
 
     def _is_full(self) -> bool:
         return self._stopping.is_set() or self.associations > self._settings.max_associations
 
-    def _wire(self, sock: socket.socket) -> Wire:
-        if self._settings.tls is not None:
-            sock.settimeout(self._settings.artim_s)
-            sock = self._settings.tls.wrap_socket(sock, server_side=True)
-        return Wire(sock, self._settings.max_pdu_bytes)
+    def _secured(self, sock: socket.socket) -> socket.socket:
+        if self._settings.tls is None:
+            return sock
+        sock.settimeout(self._settings.artim_s)
+        secure = self._settings.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        with self._lock:
+            self._open[threading.current_thread()] = secure
+        try:
+            secure.do_handshake()
+        except OSError:
+            secure.close()
+            raise
+        return secure
+
+
+def _cut(sock: socket.socket) -> None:
+    """End a connection under the thread that serves it, which then notices."""
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError as error:
+        _log.debug("connection_was_gone", error=str(error))

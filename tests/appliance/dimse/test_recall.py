@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,22 +27,33 @@ Started = Callable[..., Node]
 Receivers = Callable[..., Receiver]
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """An archive whose one study lies on two tapes only."""
-    made = World(tmp_path / "world", TAPES_ONLY, TAPES, ())
-    made.receive(small_ct())
-    while made.availability(found := made.catalog.studies.summary()[0].study.study_instance_uid) != "NEARLINE":
+STUDIES = 11
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, list[str]]]:
+    """An archive whose studies lie on two tapes only."""
+    made = World(tmp_path_factory.mktemp("world"), TAPES_ONLY, TAPES, ())
+    uids = [str(made.receive(small_ct(f"recall {n}"))) for n in range(STUDIES)]
+    for _ in range(10):
         made.settle(1)
-    assert found
-    yield made
+    yield made, uids
     made.close()
 
 
 @pytest.fixture
-def uid(world: World) -> str:
-    """The study on tape."""
-    found = world.catalog.studies.summary()[0].study.study_instance_uid
+def world(settled: tuple[World, list[str]]) -> Iterator[World]:
+    """The archive; its tapes are back in the library after each test."""
+    yield settled[0]
+    for volume in settled[0].catalog.volumes.list():
+        settled[0].catalog.volumes.move(volume.barcode, Place.LIBRARY, "", settled[0].clock.now())
+
+
+@pytest.fixture
+def uid(settled: tuple[World, list[str]]) -> str:
+    """A study on tape that no other test touches."""
+    world, uids = settled
+    found = uids.pop()
     assert world.availability(found) is Availability.NEARLINE
     return found
 
@@ -156,7 +166,7 @@ def test_a_study_on_the_shelf_fails_at_once_and_names_the_volume_to_bring(
 def test_what_is_on_disk_is_sent_though_the_rest_cannot_come(
     world: World, uid: str, start: Started, receiver: Receivers
 ) -> None:
-    late = small_ct("late")
+    late = small_ct("late arrival")
     for instance in late.instances:
         instance.StudyInstanceUID = uid
     world.receive(late)
@@ -171,10 +181,9 @@ def test_what_is_on_disk_is_sent_though_the_rest_cannot_come(
 def test_a_study_without_a_readable_copy_is_unavailable(
     world: World, uid: str, start: Started, receiver: Receivers
 ) -> None:
-    for volume in world.catalog.volumes.list():
-        if volume.used_bytes:
-            world.catalog.volumes.doubt(volume.barcode, "dropped", world.clock.now())
-            world.catalog.volumes.lose(volume.barcode, "destroyed", world.clock.now())
+    for copy in world.copies(uid):
+        world.catalog.copies.doubt(copy.id, "DRIVE1", "unreadable", world.clock.now())
+        world.catalog.copies.lose(copy.id, "unreadable by two drives", world.clock.now())
     node = start(world.archive, peers=peers(receiver()))
     with node.peer((STUDY_MOVE, EXPLICIT)) as peer:
         assert move(peer, keys("STUDY", StudyInstanceUID=uid))[:2] == (0xC311, "no copy of this study can be read")

@@ -18,7 +18,7 @@ from pydicom.sequence import Sequence
 from hsm.catalog import Catalog
 from hsm.facts import Arrival, PoolFile
 from hsm.header import read_header
-from hsm.query.answers import PAGE_ROWS, Answer, answers
+from hsm.query.answers import Answer, answers
 from hsm.query.encode import to_dataset
 from hsm.query.matching import AnyText, NameMatch
 from hsm.query.model import Condition, Level, Model, Query, Retrieval, Wanted
@@ -278,7 +278,9 @@ def test_values_of_every_kind_become_elements() -> None:
     assert said[0x00280010].value is None
 
 
-def test_answers_stop_at_the_limit_and_go_on_over_pages(tmp_path: Path) -> None:
+def test_answers_stop_at_the_limit_and_go_on_over_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page_rows = 20
+    monkeypatch.setattr("hsm.query.answers.PAGE_ROWS", page_rows)
     catalog = Catalog.open(f"sqlite:///{tmp_path / 'catalog.db'}")
     data = part10(dataset())
     header = read_header(io.BytesIO(data)).header
@@ -292,14 +294,14 @@ def test_answers_stop_at_the_limit_and_go_on_over_pages(tmp_path: Path) -> None:
             0,
             NOW,
         )
-        for n in range(PAGE_ROWS * 2 + 1)
+        for n in range(page_rows * 2 + 1)
     ]
     catalog.intake.record_many(arrivals)
     everything = Query(Level.IMAGE, (), (Wanted(0x00200013, "IS"),))
     found = [value(a, "00200013")[0] for a in answers(catalog.database, everything, "FIRN")]
-    assert found == list(reversed(range(PAGE_ROWS * 2 + 1)))
+    assert found == list(reversed(range(page_rows * 2 + 1)))
     assert len(list(answers(catalog.database, everything, "FIRN", limit=7))) == 7
-    assert len(list(answers(catalog.database, everything, "FIRN", limit=PAGE_ROWS))) == PAGE_ROWS
+    assert len(list(answers(catalog.database, everything, "FIRN", limit=page_rows))) == page_rows
     catalog.close()
 
 

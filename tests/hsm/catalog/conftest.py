@@ -37,7 +37,9 @@ def postgres_catalog(postgres_catalog_url: str) -> Iterator[Catalog]:
         yield catalog
 
 
-def _empty(catalog: Catalog) -> None:
+def empty(catalog: Catalog) -> None:
+    """Leave no row."""
+
     def work(connection: Connection) -> None:
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(delete(table))
@@ -68,21 +70,26 @@ def catalog_url(request: pytest.FixtureRequest) -> str:
     """The address of an empty catalog with tables, for those who open it themselves."""
     if request.param == "sqlite":
         return str(request.getfixturevalue("sqlite_url"))
-    _empty(request.getfixturevalue("postgres_catalog"))
+    empty(request.getfixturevalue("postgres_catalog"))
     return str(request.getfixturevalue("postgres_catalog_url"))
 
 
+@pytest.fixture(scope="session")
+def sqlite_catalog(sqlite_template: Path) -> Iterator[Catalog]:
+    """A catalog on SQLite, for the whole run: a new engine would have to learn every statement again."""
+    path = sqlite_template.with_name("shared.db")
+    shutil.copy(sqlite_template, path)
+    with Catalog.open(f"sqlite:///{path}") as catalog:
+        do_not_wait_for_the_disk(catalog)
+        yield catalog
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def catalog(request: pytest.FixtureRequest) -> Iterator[Catalog]:
+def catalog(request: pytest.FixtureRequest) -> Catalog:
     """An empty catalog."""
-    if request.param == "sqlite":
-        with Catalog.open(request.getfixturevalue("sqlite_url")) as opened:
-            do_not_wait_for_the_disk(opened)
-            yield opened
-    else:
-        shared: Catalog = request.getfixturevalue("postgres_catalog")
-        _empty(shared)
-        yield shared
+    shared: Catalog = request.getfixturevalue(f"{request.param}_catalog")
+    empty(shared)
+    return shared
 
 
 @pytest.fixture

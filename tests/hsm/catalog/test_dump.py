@@ -1,0 +1,101 @@
+"""The whole catalog out of one database and into another."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from drivers.base import MediumKind
+from hsm.catalog import Catalog, CatalogForeign, DumpDamaged
+from hsm.catalog.dump import TABLES
+from tests.hsm.catalog.world import LATER, START, TAPES, World, arrival, study_uid
+
+
+def full(world: World) -> bytes:
+    """A dump of a catalog in which every table has rows."""
+    world.released(1)
+    world.safe(2)
+    world.catalog.intake.record(arrival(2, content="new"), on_conflict="replace")
+    world.catalog.holds.place(study_uid(2), "trial", "judge", START)
+    world.catalog.policies.publish("rule ü", "me", START)
+    world.catalog.intake.quarantined("/q/1", "why", START)
+    world.catalog.recalls.request(study_uid(1), requested_by="WS", now=LATER)
+    world.catalog.drives.seen("lib", 0, "S0", MediumKind.TAPE, START)
+    stream = io.BytesIO()
+    rows = world.catalog.dump.write(stream)
+    assert rows == stream.getvalue().count(b"\n") - 2
+    return stream.getvalue()
+
+
+def copied(dump: bytes, url: str) -> bytes:
+    """The dump of a catalog that read a dump."""
+    with Catalog.open(url) as other:
+        other.dump.load(io.BytesIO(dump))
+        again = io.BytesIO()
+        other.dump.write(again)
+        other.intake.record(arrival(7))  # new rows get new ids
+        assert other.studies.get(study_uid(7)) is not None
+    return again.getvalue()
+
+
+def test_a_dump_is_the_same_after_a_way_through_either_database(
+    world: World, tmp_path: Path, postgres_url: str
+) -> None:
+    dump = full(world)
+    tables = {json.loads(line).get("t") for line in dump.splitlines()} - {None}
+    assert tables == {table.name for table in TABLES}
+    assert copied(dump, f"sqlite:///{tmp_path / 'other.db'}") == dump
+    assert copied(dump, postgres_url) == dump
+
+
+def test_a_dump_is_only_loaded_into_an_empty_catalog(world: World) -> None:
+    dump = full(world)
+    with pytest.raises(CatalogForeign, match="not empty"):
+        world.catalog.dump.load(io.BytesIO(dump))
+
+
+def resealed(lines: list[bytes]) -> bytes:
+    """A dump with a right last line."""
+    body = b"\n".join(lines[:-1]) + b"\n"
+    end = json.dumps(
+        {"rows": len(lines) - 2, "sha256": hashlib.sha256(body).hexdigest()}, separators=(",", ":"), sort_keys=True
+    )
+    return body + end.encode() + b"\n"
+
+
+def changed(line: bytes, **values: object) -> bytes:
+    """A line with other values in its row."""
+    value = json.loads(line)
+    value["r"].update(values)
+    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
+
+
+def test_a_damaged_dump_is_refused_and_changes_nothing(world: World, tmp_path: Path) -> None:
+    lines = full(world).splitlines()
+    study = next(n for n, line in enumerate(lines) if json.loads(line).get("t") == "studies")
+    head = json.loads(lines[0])
+    damaged = {
+        "cut": b"\n".join(lines[:-1]) + b"\n",
+        "cut in a line": b"\n".join(lines)[:-30],
+        "empty": b"",
+        "altered": b"\n".join([*lines[:study], changed(lines[study], description="x"), *lines[study + 1 :]]),
+        "a line less": b"\n".join([*lines[:study], *lines[study + 1 :]]),
+        "no JSON": b"\n".join([*lines[:3], b"\xff{", *lines[3:]]),
+        "not a row": b"\n".join([*lines[:3], b'{"x":1}', *lines[3:]]),
+        "a list": b"\n".join([*lines[:3], b"[1]", *lines[3:]]),
+        "other schema": b"\n".join([json.dumps({**head, "schema": "0000"}).encode(), *lines[1:]]),
+        "no dump": b'{"hello":"world"}\n',
+        "strange table": resealed([*lines[:3], b'{"r":{},"t":"leases"}', *lines[3:]]),
+        "bad time": resealed([*lines[:study], changed(lines[study], changed_at="noon"), *lines[study + 1 :]]),
+        "strange column": resealed([*lines[:study], changed(lines[study], color=1), *lines[study + 1 :]]),
+    }
+    with Catalog.open(f"sqlite:///{tmp_path / 'other.db'}") as other:
+        for name, dump in damaged.items():
+            with pytest.raises(DumpDamaged):
+                other.dump.load(io.BytesIO(dump))
+                pytest.fail(f"accepted: {name}")
+            assert other.studies.counts().studies == 0
+        assert other.dump.load(io.BytesIO(resealed(lines))) == len(lines) - 2
+        assert [volume.barcode for volume in other.volumes.list()] == list(TAPES[:2])

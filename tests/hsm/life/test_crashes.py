@@ -72,6 +72,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> int:
     return count_steps(lambda: live(tmp_path_factory.mktemp("whole")))
 
 
+pytestmark = pytest.mark.timeout(900)  # many lives in one test
 PORTIONS = int(os.environ.get("CRASH_PORTIONS", "8"))  # 1: every place in one test
 
 

@@ -41,7 +41,7 @@ class Channel:
         self.wire = wire
         self._settings = settings
         longest = min(peer_max_pdu_bytes or OUR_MAX_PDU_BYTES, OUR_MAX_PDU_BYTES)
-        self._fragment_bytes = max(longest, _SMALLEST_PDU_BYTES) - 6
+        self._fragment_bytes = (max(longest, _SMALLEST_PDU_BYTES) - 6) & ~1  # even, as PS3.8 annex E.2 wants it
         self._pending: Iterator[tuple[int, int, memoryview]] = iter(())
 
     # -- receiving --
@@ -138,6 +138,8 @@ class Channel:
     ) -> None:
         """Send a command and exactly `size_bytes` of a stream as its data set, a fragment at a time.
 
+        An odd number of bytes, which only a deflated data set in a file can have, gets a NUL at its end: peers break
+        the association over an odd fragment. Source: PS3.5 A.5, PS3.8 annex E.2.
         Raises: WireClosed; OSError and EOFError when the stream fails or ends early: the association is then in
         the middle of a message and can only be aborted.
         """
@@ -148,6 +150,8 @@ class Channel:
             left -= len(fragment)
             if left and not fragment:
                 raise EOFError(f"{left} bytes are missing at the end of a stored object")
+            if not left and size_bytes % 2:
+                fragment += b"\0"
             self.wire.send(data_pdu(context_id, 0 if left else _LAST, fragment), self._settings.network_s)
             if not left:
                 return

@@ -160,8 +160,9 @@ class Instance(Base):
     __tablename__ = "instances"
     __table_args__ = (
         Index("ix_instances_series_number", "series_fk", "instance_number"),
-        # Small beside the table, and all that availability, recall, packing and a restart ask for:
-        _partial("ix_instances_not_online", "pack_fk", "series_fk", where="online_state <> 'online'"),
+        # Small beside the table, and all that availability, recall, packing and a restart ask for (the state is in the
+        # first so that it covers the question, and is preferred to the index of all members):
+        _partial("ix_instances_not_online", "pack_fk", "series_fk", "online_state", where="online_state <> 'online'"),
         _partial("ix_instances_releasing", "study_fk", where="online_state = 'releasing'"),
         _partial("ix_instances_unpacked", "study_fk", where="pack_fk IS NULL"),
         NEVER_AGAIN,
@@ -177,9 +178,7 @@ class Instance(Base):
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)  # rows, columns, frames, content date ...
     size_bytes: Mapped[int]  # of the stored file, file meta included
     sha256: Mapped[str] = mapped_column(Digest)  # of the stored file
-    dataset_sha256: Mapped[str] = mapped_column(
-        Digest
-    )  # of the data set behind the file meta: "same content" means this
+    dataset_sha256: Mapped[str] = mapped_column(Digest)  # of the bytes behind the file meta: "same content" means this
     dataset_offset: Mapped[int]  # where the data set begins in the stored file
     source_aet: Mapped[str] = mapped_column(Text, default="")
     received_at: Mapped[datetime]

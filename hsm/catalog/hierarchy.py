@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, bindparam, case, select, update
 
 from hsm.catalog.database import AnyRow, RunAgain
 from hsm.catalog.events import add
-from hsm.catalog.rows import insert_new
+from hsm.catalog.rows import insert_new, table_of
 from hsm.catalog.text import clean, clean_json, clean_number
 from hsm.facts import Arrival, Header, StoredInstance
 from hsm.models import Patient, Series, Study
@@ -64,14 +64,37 @@ _STUDY_COLUMNS = (
 )
 
 
+# What every arrival asks is built once: building a statement costs more than running it. The study is locked until the
+# transaction ends: its counts and its packs have one writer at a time.
+_FIND_STUDY = (
+    select(*_STUDY_COLUMNS)
+    .join(Patient, Patient.id == Study.patient_fk)
+    .where(Study.study_instance_uid == bindparam("uid"))
+    .with_for_update(of=Study, key_share=True)
+)
+_FIND_SERIES = select(Series.id).where(
+    Series.study_fk == bindparam("study"), Series.series_instance_uid == bindparam("uid")
+)
+_COUNT_SERIES = (
+    update(table_of(Series))
+    .where(Series.id == bindparam("series"))
+    .values(instance_count=Series.instance_count + bindparam("more_instances"))
+)
+_COUNT_STUDY = (
+    update(table_of(Study))
+    .where(Study.id == bindparam("study"))
+    .values(
+        instance_count=Study.instance_count + bindparam("more_instances"),
+        series_count=Study.series_count + bindparam("more_series"),
+        size_bytes=Study.size_bytes + bindparam("more_bytes"),
+        received_at=case((Study.received_at > bindparam("earliest"), bindparam("earliest")), else_=Study.received_at),
+        changed_at=case((Study.changed_at < bindparam("latest"), bindparam("latest")), else_=Study.changed_at),
+    )
+)
+
+
 def _find_study(connection: Connection, study_uid: str) -> AnyRow | None:
-    """The study, locked until the transaction ends: its counts and its packs have one writer at a time."""
-    return connection.execute(
-        select(*_STUDY_COLUMNS)
-        .join(Patient, Patient.id == Study.patient_fk)
-        .where(Study.study_instance_uid == study_uid)
-        .with_for_update(of=Study, key_share=True)
-    ).first()
+    return connection.execute(_FIND_STUDY, {"uid": study_uid}).first()
 
 
 def place_of(connection: Connection, arrival: Arrival) -> Place:
@@ -142,10 +165,8 @@ def _patient(connection: Connection, header: Header) -> int:
 
 def _series(connection: Connection, arrival: Arrival, study_id: int) -> tuple[int, bool]:
     header = arrival.header
-    find = select(Series.id).where(
-        Series.study_fk == study_id, Series.series_instance_uid == header.series_instance_uid
-    )
-    found = connection.execute(find).scalar()
+    key = {"study": study_id, "uid": header.series_instance_uid}
+    found = connection.execute(_FIND_SERIES, key).scalar()
     if found is not None:
         return int(found), False
     made = insert_new(
@@ -208,23 +229,21 @@ def count_in(connection: Connection, places: dict[str, Place]) -> None:
         if place.changed_at is not None:
             studies.setdefault(place.study_id, []).append(place)
             if place.instances:
-                connection.execute(
-                    update(Series)
-                    .where(Series.id == place.series_id)
-                    .values(instance_count=Series.instance_count + place.instances)
-                )
+                counted = {"series": place.series_id, "more_instances": place.instances}
+                connection.execute(_COUNT_SERIES, counted)
     for study_id, parts in studies.items():
-        changed_at = max(part.changed_at for part in parts if part.changed_at is not None)
-        earliest = min(part.earliest for part in parts if part.earliest is not None)
-        values: dict[str, Any] = {
-            "instance_count": Study.instance_count + sum(part.instances for part in parts),
-            "series_count": Study.series_count + sum(part.new_series for part in parts),
-            "size_bytes": Study.size_bytes + sum(part.size_bytes for part in parts),
-            "received_at": case((Study.received_at > earliest, earliest), else_=Study.received_at),
-            "changed_at": case((Study.changed_at < changed_at, changed_at), else_=Study.changed_at),
-        }
-        brought = [part.modalities for part in parts if part.modalities]
+        connection.execute(
+            _COUNT_STUDY,
+            {
+                "study": study_id,
+                "more_instances": sum(part.instances for part in parts),
+                "more_series": sum(part.new_series for part in parts),
+                "more_bytes": sum(part.size_bytes for part in parts),
+                "earliest": min(part.earliest for part in parts if part.earliest is not None),
+                "latest": max(part.changed_at for part in parts if part.changed_at is not None),
+            },
+        )
+        brought = {name for part in parts for name in part.modalities or ()}
         if brought:
-            values["modalities"] = sorted({name for names in brought for name in names})
-        connection.execute(update(Study).where(Study.id == study_id).values(**values))
+            connection.execute(update(Study).where(Study.id == study_id).values(modalities=sorted(brought)))
     places.clear()

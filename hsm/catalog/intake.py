@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, bindparam, delete, select, tuple_
 
 from hsm.catalog import superseding
 from hsm.catalog.database import Database, RunAgain
@@ -43,17 +43,29 @@ def instance_values(arrival: Arrival, place: Place) -> dict[str, Any]:
     }
 
 
+# What every arrival asks is built once: building a statement costs more than running it.
+_FIND = select_instances().where(Instance.sop_instance_uid == bindparam("sop"))
+
+
 def find_instance(connection: Connection, sop_instance_uid: str) -> StoredInstance | None:
     """The instance of that UID."""
-    row = connection.execute(select_instances().where(Instance.sop_instance_uid == sop_instance_uid)).first()
+    row = connection.execute(_FIND, {"sop": sop_instance_uid}).first()
     return None if row is None else stored_instance(row)
 
 
-def record_in(connection: Connection, arrival: Arrival, on_conflict: OnConflict, places: dict[str, Place]) -> Outcome:
-    """Catalogue one arrival in the caller's transaction; `places` remembers series between the arrivals of a batch."""
+def record_in(
+    connection: Connection,
+    arrival: Arrival,
+    on_conflict: OnConflict,
+    places: dict[str, Place],
+    known: StoredInstance | None,
+) -> Outcome:
+    """Catalogue one arrival in the caller's transaction.
+
+    `known` is what `find_instance` says of its UID; `places` remembers series between the arrivals of a batch.
+    """
     header = arrival.header
-    existing = find_instance(connection, header.sop_instance_uid)
-    if existing is None:
+    if known is None:
         place = places.get(header.series_instance_uid)
         if place is None or place.study_uid != header.study_instance_uid:
             place = places[header.series_instance_uid] = place_of(connection, arrival)
@@ -61,7 +73,7 @@ def record_in(connection: Connection, arrival: Arrival, on_conflict: OnConflict,
             place.add(arrival)
             return Outcome(OutcomeKind.ACCEPTED)
         raise RunAgain(f"instance {header.sop_instance_uid} arrived twice at the same moment")
-    return _again(connection, arrival, existing, on_conflict, places)
+    return _again(connection, arrival, known, on_conflict, places)
 
 
 def _again(
@@ -98,6 +110,21 @@ def _again(
     return Outcome(OutcomeKind.CONFLICT, existing, why)
 
 
+def _known(connection: Connection, arrivals: Sequence[Arrival]) -> dict[str, StoredInstance]:
+    """Which of these UIDs are catalogued already, and as what."""
+    if len(arrivals) == 1:
+        sop = arrivals[0].header.sop_instance_uid
+        found = find_instance(connection, sop)
+        return {} if found is None else {sop: found}
+    rows = in_chunks(
+        connection,
+        select_instances(),
+        Instance.sop_instance_uid,
+        [arrival.header.sop_instance_uid for arrival in arrivals],
+    )
+    return {row[1]: stored_instance(row) for row in rows}
+
+
 class Intake:
     """The way in."""
 
@@ -117,17 +144,24 @@ class Intake:
     def record_many(self, arrivals: Sequence[Arrival], on_conflict: OnConflict = "refuse") -> list[Outcome]:
         """Catalogue several objects with one commit; outcomes in the order of the arrivals."""
 
+        # All processes lock studies in one order, whatever order the objects came in.
+        order = sorted(range(len(arrivals)), key=lambda n: (arrivals[n].header.study_instance_uid, n))
+
         def work(connection: Connection) -> list[Outcome]:
+            known = _known(connection, arrivals)
             places: dict[str, Place] = {}
             outcomes: dict[int, Outcome] = {}
-            # All processes lock studies in one order, whatever order the objects came in.
-            order = sorted(range(len(arrivals)), key=lambda n: (arrivals[n].header.study_instance_uid, n))
+            seen: set[str] = set()
             study = None
             for n in order:
-                if study != arrivals[n].header.study_instance_uid:
+                header = arrivals[n].header
+                if study != header.study_instance_uid:
                     count_in(connection, places)
-                    study = arrivals[n].header.study_instance_uid
-                outcomes[n] = record_in(connection, arrivals[n], on_conflict, places)
+                    study = header.study_instance_uid
+                sop = header.sop_instance_uid
+                existing = find_instance(connection, sop) if sop in seen else known.get(sop)
+                seen.add(sop)
+                outcomes[n] = record_in(connection, arrivals[n], on_conflict, places, existing)
             count_in(connection, places)
             return [outcomes[n] for n in range(len(arrivals))]
 

@@ -275,7 +275,7 @@ def _file(connection: Connection, arrival: Arrival, now: datetime) -> bool:
     existing = find_instance(connection, arrival.header.sop_instance_uid)
     if existing is None:
         places: dict[str, Place] = {}
-        outcome = record_in(connection, arrival, "refuse", places)
+        outcome = record_in(connection, arrival, "refuse", places, None)
         count_in(connection, places)
         return outcome.kind is OutcomeKind.ACCEPTED
     if existing.sha256 != arrival.sha256:

@@ -1,6 +1,7 @@
 """From rows to facts, and the look-ups that several subjects share. All of it runs inside a caller's transaction."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -8,6 +9,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.dml import ReturningInsert
 
 from drivers.base import Barcode, MediumKind
 from hsm.catalog.database import AnyRow, AnySelect
@@ -41,27 +43,30 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
         yield part
 
 
+@cache
+def _insert_unless_there(table: Table, dialect: str) -> ReturningInsert[int]:
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return make(table).on_conflict_do_nothing().returning(table.c.id)
+
+
+@cache
+def _insert(table: Table) -> ReturningInsert[int]:
+    return table.insert().returning(table.c.id)
+
+
 def insert_new(connection: Connection, model: type[DeclarativeBase], values: Mapping[str, Any]) -> int | None:
     """Insert a row unless one with the same unique key exists; its id, or None when there was one.
 
     Waits for another process that is inserting the same key, so that None means: it is there now.
     """
-    table = table_of(model)
-    if connection.dialect.name == "postgresql":
-        made = connection.execute(
-            postgresql.insert(table).values(**values).on_conflict_do_nothing().returning(table.c.id)
-        ).first()
-    else:
-        made = connection.execute(
-            sqlite.insert(table).values(**values).on_conflict_do_nothing().returning(table.c.id)
-        ).first()
+    statement = _insert_unless_there(table_of(model), connection.dialect.name)
+    made = connection.execute(statement, dict(values)).first()
     return None if made is None else int(made[0])
 
 
 def insert_row(connection: Connection, model: type[DeclarativeBase], values: Mapping[str, Any]) -> int:
     """Insert a row; its id."""
-    table = table_of(model)
-    return int(connection.execute(table.insert().values(**values).returning(table.c.id)).scalar_one())
+    return int(connection.execute(_insert(table_of(model)), dict(values)).scalar_one())
 
 
 def one(connection: Connection, statement: AnySelect, what: str) -> AnyRow:

@@ -303,7 +303,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_instances_not_online",
         "instances",
-        ["pack_fk", "series_fk"],
+        ["pack_fk", "series_fk", "online_state"],
         sqlite_where=sa.text("online_state <> 'online'"),
         postgresql_where=sa.text("online_state <> 'online'"),
     )

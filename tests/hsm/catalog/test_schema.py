@@ -78,8 +78,8 @@ def test_many_openers_at_once_make_one_schema(nothing: str) -> None:
 def test_several_processes_make_one_schema(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
     program = f"from hsm.catalog import Catalog; Catalog.open({url!r}).close()"
-    processes = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]
-    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    processes = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(2)]
+    assert [process.wait(60) for process in processes] == [0, 0]
 
 
 def test_a_newer_schema_is_left_alone(nothing: str) -> None:

@@ -22,6 +22,8 @@ _FIRST_DATE: Final = "19000101"
 _MIDNIGHT: Final = "000000"
 _REFERENCES: Final = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID", "ReferencedFrameNumber")
 _CODES: Final = ("CodeValue", "LongCodeValue", "URNCodeValue", "CodingSchemeDesignator", "CodeMeaning")
+_OBSERVERS: Final = "VerifyingObserverSequence"
+_BESIDE: Final = ("SpecificCharacterSet", _OBSERVERS)  # what the keys are read with, or from
 # What pydicom raises on objects that are not quite DICOM. Such an object still gets a record, from the catalog's facts.
 _UNREADABLE: Final = (
     InvalidDicomError,
@@ -161,7 +163,7 @@ def _read(path: Path, kind: str) -> dict[str, Value]:
     if wanted in ([], ["InstanceNumber"]):
         return {}  # the catalog knows it
     try:
-        dataset = dcmread(path, stop_before_pixels=True, specific_tags=[*wanted, "SpecificCharacterSet"])
+        dataset = dcmread(path, stop_before_pixels=True, specific_tags=[*wanted, *_BESIDE])
     except _UNREADABLE:
         return {}
     found: dict[str, Value] = {}
@@ -179,7 +181,7 @@ def _value(dataset: Dataset, keyword: str) -> Value:
     vr = dictionary_VR(keyword)
     if vr == "SQ":
         return _SEQUENCES[keyword](dataset.get(keyword) or [])
-    value = dataset.get(keyword)
+    value = _last_verified(dataset) if keyword == "VerificationDateTime" else dataset.get(keyword)
     if value is None or value == "":
         return ""
     if vr in ("US", "UL"):
@@ -187,6 +189,11 @@ def _value(dataset: Dataset, keyword: str) -> Value:
     if keyword == "ImageType":
         return "\\".join(clean("CS", str(item)) for item in value)
     return clean(vr, str(value[0] if isinstance(value, list | tuple) else value))
+
+
+def _last_verified(dataset: Dataset) -> str:
+    """When a document was last verified; it says so for each observer, a record only once (PS3.3 F.5)."""
+    return max((str(each.get("VerificationDateTime") or "") for each in dataset.get(_OBSERVERS) or []), default="")
 
 
 def _picked(item: Dataset, keywords: tuple[str, ...]) -> dict[str, Value]:
@@ -262,4 +269,6 @@ def _keys(kind: str, found: Mapping[str, Value], header: Header, place: int) -> 
             values[keyword] = [] if dictionary_VR(keyword) == "SQ" else ""
         elif need is not Need.OPTIONAL:
             values[keyword] = {Need.DATE: _date(header), Need.TIME: _MIDNIGHT, Need.LABEL: UNKNOWN}[need]
+    if values.get("VerificationFlag") == "VERIFIED" and "VerificationDateTime" not in values:
+        return None  # required of a verified document (PS3.3 F.5), and nothing honest can be put
     return values

@@ -62,6 +62,8 @@ def kinds() -> list[tuple[str, dict[str, Any], str]]:
     label = {**content, "ContentLabel": "A_LABEL"}
     report = {**content, "CompletionFlag": "COMPLETE", "VerificationFlag": "UNVERIFIED"}
     name = {"ConceptNameCodeSequence": sequence(**CODE)}
+    verified = {**report, **name, "VerificationFlag": "VERIFIED"}
+    observers = [*sequence(VerificationDateTime="20240507"), *sequence(VerificationDateTime="20240508101112")]
     images = sequence(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID="1.2.3")
     series = sequence(SeriesInstanceUID="1.2", ReferencedImageSequence=images)
     spectrum = {
@@ -92,6 +94,8 @@ def kinds() -> list[tuple[str, dict[str, Any], str]]:
         (STORAGE + "66.4", {}, "IMAGE"),
         (STORAGE + "88.11", {**report, **name, "ContentSequence": modifier()}, "SR DOCUMENT"),
         (STORAGE + "88.11", report, PRIVATE),
+        (STORAGE + "88.11", {**verified, "VerifyingObserverSequence": observers}, "SR DOCUMENT"),
+        (STORAGE + "88.11", verified, PRIVATE),
         (STORAGE + "88.59", {**content, **name}, "KEY OBJECT DOC"),
         (STORAGE + "104.1", {"MIMETypeOfEncapsulatedDocument": "application/pdf"}, "ENCAP DOC"),
         (STORAGE + "4.2", spectrum, "SPECTROSCOPY"),

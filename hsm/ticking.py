@@ -106,6 +106,16 @@ def tick(
     Returns: the plan.
     Raises: NoPolicy, PolicyInvalid.
     """
+    return evaluate(catalog, pool, pools, settings, now)[0]
+
+
+def evaluate(
+    catalog: Catalog, pool: OnlinePool, pools: Mapping[str, VolumePool], settings: TickSettings, now: datetime
+) -> tuple[Plan, int]:
+    """A tick that also says how many of the plan's jobs are new; recalls that must come before a copy do not count.
+
+    Raises: NoPolicy, PolicyInvalid.
+    """
     result = make_plan(catalog, pool, pools, settings, now)
     requests: list[JobRequest] = []
     for action in result.copies:
@@ -117,7 +127,7 @@ def tick(
     created = sum(new for _, new in catalog.jobs.submit_many(requests, now))
     if created:
         log.info("tick_evaluated", jobs=created, copies=len(result.copies), releases=len(result.releases))
-    return result
+    return result, created
 
 
 def _migrations(catalog: Catalog, action: CopyAction, settings: TickSettings, now: datetime) -> list[JobRequest]:

@@ -81,12 +81,12 @@ def tick(
 def _evaluate(current: Session) -> tuple[Counter[str], int]:
     """One tick: how many actions of each kind it planned, and how many jobs are new."""
     from appliance.build import tick_settings, volume_pools
-    from hsm.ticking import tick as evaluate
+    from hsm.ticking import evaluate
 
-    config, before = current.config, current.catalog.jobs.version()
-    made = evaluate(current.catalog, current.pool, volume_pools(config), tick_settings(config), current.now())
+    config = current.config
+    made, new_jobs = evaluate(current.catalog, current.pool, volume_pools(config), tick_settings(config), current.now())
     planned = Counter(copies=len(made.copies), verifies=len(made.verifies), releases=len(made.releases))
-    return planned, current.catalog.jobs.version() - before
+    return planned, new_jobs
 
 
 def _settle(current: Session, worker: Worker, limit_s: float) -> tuple[Counter[str], int]:

@@ -94,7 +94,8 @@ def _unproved(study: StudyFacts, release: Release) -> list[str]:
     need = f"{copies} on {count_words(release.kinds, 'kind')} of media" if release.kinds > 1 else copies
     have = f"on {list_words(sorted(volumes))}" if volumes else "on no volume"
     which = "its pack" if len(study.packs) == 1 else f"{len(weak)} of its {len(study.packs)} packs"
-    return [f"{need} are asked for and {which} has been read back {have} only"]
+    verb = "is" if release.copies == 1 else "are"
+    return [f"{need} {verb} asked for and {which} has been read back {have} only"]
 
 
 def choose(

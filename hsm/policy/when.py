@@ -50,6 +50,11 @@ def last_use(study: StudyFacts, now: datetime) -> datetime:
     return max(since(moment, now) for moment in moments)
 
 
+def study_begin(study: StudyFacts, now: datetime, zone: tzinfo) -> datetime:
+    """The beginning of the day of the study, or its reception when it has no date."""
+    return since(midnight(study.study_date, zone) if study.study_date else study.received_at, now)
+
+
 def anchor(subject: TimeSubject, study: StudyFacts, now: datetime, zone: tzinfo) -> datetime | None:
     """The moment from which a rule counts, never later than now; None when it is not known or never was."""
     moments: dict[TimeSubject, datetime | None] = {
@@ -61,7 +66,7 @@ def anchor(subject: TimeSubject, study: StudyFacts, now: datetime, zone: tzinfo)
     if subject in moments:
         moment = moments[subject]
     elif subject is TimeSubject.STUDY_AGE:
-        moment = midnight(study.study_date, zone) if study.study_date else study.received_at
+        return study_begin(study, now, zone)
     else:
         moment = midnight(study.patient_birth_date, zone) if study.patient_birth_date else None
     return None if moment is None else since(moment, now)
@@ -69,10 +74,7 @@ def anchor(subject: TimeSubject, study: StudyFacts, now: datetime, zone: tzinfo)
 
 def reference(subject: TimeSubject, study: StudyFacts, now: datetime, zone: tzinfo) -> datetime:
     """The moment up to which a rule counts: now, but the study's own date for the patient's age at study."""
-    if subject is TimeSubject.PATIENT_AGE_AT_STUDY:
-        at_study = anchor(TimeSubject.STUDY_AGE, study, now, zone)
-        return now if at_study is None else at_study
-    return now
+    return study_begin(study, now, zone) if subject is TimeSubject.PATIENT_AGE_AT_STUDY else now
 
 
 def in_hours(schedules: Sequence[Schedule], now: datetime, zone: tzinfo) -> bool:

@@ -1,0 +1,1 @@
+"""Whole archives of real processes, worked with the tools of others."""

@@ -11,11 +11,11 @@ from hsm.catalog import Catalog
 from hsm.catalog.errors import NotRecallable, StudyChanged
 from hsm.catalog.records import JobRequest
 from hsm.facts import DiskFacts, VolumePool
-from hsm.policy import CopyAction, Done, Plan, ReleaseAction, VerifyAction, parse, plan
+from hsm.policy import CopyAction, Done, Plan, ReleaseAction, VerifyAction, missing_packs, parse, plan
 from hsm.policy.model import Period
 from hsm.pool import OnlinePool
 from hsm.sealing import seal
-from hsm.states import WANTED_COPIES, JobKind
+from hsm.states import JobKind
 
 log = structlog.get_logger()
 
@@ -139,9 +139,7 @@ def _migrations(catalog: Catalog, action: CopyAction, settings: TickSettings, no
         log.info("study_still_arriving", study=study_uid, reason=str(error))
     requests = []
     for facts in catalog.facts.studies_for_policy(now, only=[study_uid]):
-        for pack in facts.packs:
-            if any(copy.pool == action.pool and copy.state in WANTED_COPIES for copy in pack.copies):
-                continue
+        for pack in missing_packs(facts, action.pool):
             if not pack.online:
                 _recall_first(catalog, action, now)
                 continue

@@ -5,81 +5,13 @@ in `_folded` hold the same text without case and accents, for matching. States a
 the tables in hsm/states.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Dialect,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy import DateTime as SqlDateTime
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time; refuses naive ones, and restores the zone that SQLite drops."""
-
-    impl = SqlDateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To the database."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"naive time {value!r}: pass an aware UTC time")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """From the database."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Base(DeclarativeBase):
-    """All tables, with constraint names that alembic can find again."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
-        datetime: UtcDateTime,
-        dict[str, Any]: JSON,
-        list[Any]: JSON,
-        int: BigInteger().with_variant(Integer, "sqlite"),
-    }
-
-
-def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index over the rows that fulfil a condition."""
-    condition = text(where)
-    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
-
-
-# SQLite would give the id of a deleted last row to the next one; somebody may still hold the old id, or a key of it.
-NEVER_AGAIN = {"sqlite_autoincrement": True}
-
-# Text that came with an object has no length limit here: a value longer than the standard allows is no reason to refuse
-# a study. hsm/catalog/text.py cuts what an index could not hold.
-Uid = String(64)
-Digest = String(64)
-Name = String(64)
+from hsm.columns import NEVER_AGAIN, Base, Digest, Name, Uid, partial_index
 
 
 class Patient(Base):
@@ -162,9 +94,11 @@ class Instance(Base):
         Index("ix_instances_series_number", "series_fk", "instance_number"),
         # Small beside the table, and all that availability, recall, packing and a restart ask for (the state is in the
         # first so that it covers the question, and is preferred to the index of all members):
-        _partial("ix_instances_not_online", "pack_fk", "series_fk", "online_state", where="online_state <> 'online'"),
-        _partial("ix_instances_releasing", "study_fk", where="online_state = 'releasing'"),
-        _partial("ix_instances_unpacked", "study_fk", where="pack_fk IS NULL"),
+        partial_index(
+            "ix_instances_not_online", "pack_fk", "series_fk", "online_state", where="online_state <> 'online'"
+        ),
+        partial_index("ix_instances_releasing", "study_fk", where="online_state = 'releasing'"),
+        partial_index("ix_instances_unpacked", "study_fk", where="pack_fk IS NULL"),
         NEVER_AGAIN,
     )
 
@@ -227,7 +161,7 @@ class Copy(Base):
     __table_args__ = (
         Index("ix_copies_volume_sequence", "volume_fk", "sequence"),
         # One pack lies once on a volume: two copies there would fail together.
-        _partial("uq_copies_pack_volume", "pack_fk", "volume_fk", where="state <> 'reclaimed'", unique=True),
+        partial_index("uq_copies_pack_volume", "pack_fk", "volume_fk", where="state <> 'reclaimed'", unique=True),
         NEVER_AGAIN,
     )
 

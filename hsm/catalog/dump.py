@@ -17,7 +17,8 @@ from hsm.catalog.database import Database
 from hsm.catalog.errors import CatalogForeign, DumpDamaged
 from hsm.catalog.rows import chunks
 from hsm.catalog.schema import version
-from hsm.models import Base, Counter, Lease, LibraryElement, UtcDateTime
+from hsm.columns import Base, UtcDateTime
+from hsm.models import Counter, Lease, LibraryElement
 
 FORMAT = 1
 # What is only true for the moment and the machine.

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from hsm.models import Base
+import hsm.models  # noqa: F401 - the tables enter the metadata
+from hsm.columns import Base
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, delete, event
 
 from hsm.catalog import Catalog
-from hsm.models import Base
+from hsm.columns import Base
 from tests.hsm.catalog.world import World
 from tests.support.postgres import Server
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, inspect, text
 from hsm.catalog import Catalog, CatalogForeign, CatalogTooNew
 from hsm.catalog.database import Database, make_engine, parse_url
 from hsm.catalog.schema import bring_up, config, head, version
-from hsm.models import Base
+from hsm.columns import Base
 from tests.hsm.catalog.world import START
 
 

@@ -44,6 +44,7 @@ keep_online_s = {keep_online_s}
 stable_after_s = 1
 
 [policy]
+file = "rules.policy"
 tick_every_s = 1
 
 [engine]
@@ -156,9 +157,8 @@ class House:
         SimulatedLibrary.create(
             self.root / "libraries/disc", LibrarySpec("disc", recorder, slots=discs + 1, volumes=blanks)
         )
-        self.firn("pool", "init")
         (self.root / "rules.policy").write_text(rules)
-        self.firn("policy", "apply", str(self.root / "rules.policy"))
+        self.firn("pool", "init")
 
     def configure(self) -> None:
         """Write firn.toml for this folder and these ports."""

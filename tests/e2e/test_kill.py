@@ -18,7 +18,7 @@ from tests.support.studies import small_ct, write_study
 
 pytestmark = [pytest.mark.peer, pytest.mark.crash]
 SEED = 20
-KILLS = 5
+KILLS = 4
 STUDIES = 6
 LONGEST_PAUSE_S = 1.5
 ANSWER = re.compile(r"Sending file: (?P<path>.+)|Received Store Response \((?P<status>\w+)\)")

@@ -14,6 +14,7 @@ from drivers.base import Barcode, MediumKind
 from drivers.clock import Clock
 from drivers.errors import DriverError
 from hsm.catalog import Catalog
+from hsm.catalog.errors import DumpDamaged, VolumeRefused
 from hsm.facts import Arrival, PoolFile
 from hsm.format.errors import FormatError
 from hsm.header import HeaderInvalid, read_header
@@ -60,15 +61,19 @@ def rebuild(
             content = _read(library, barcode, report, progress)
             if content is None:
                 continue
-            _record(catalog, library, content, report, clock)
+            if not _record(catalog, library, content, report, clock):
+                continue
             if content.catalog_lines is not None:
                 written_at = max((pack.written_at for pack in content.packs), default=datetime.min.replace(tzinfo=UTC))
                 if newest is None or written_at > newest[0]:
                     newest = (written_at, barcode, content.catalog_lines)
         library.clean_up()
     if newest is not None:
-        _restore_rules(catalog, newest[2], clock.now())
-        report.rules_from = newest[1]
+        try:
+            _restore_rules(catalog, newest[2], clock.now())
+            report.rules_from = newest[1]
+        except DumpDamaged as error:
+            report.faults.append(f"{newest[1]}: policies and holds are not restored: {error}")
     _read_pool(catalog, pool, report, clock, progress)
     log.info("catalog_rebuilt", volumes=len(report.volumes), packs=report.packs, files=report.files)
     return report
@@ -104,15 +109,25 @@ def _content(session: TapeSession | DiscSession, progress: Callable[[str], None]
     return read_tape(session, progress) if isinstance(session, TapeSession) else read_disc(session, progress)
 
 
-def _record(catalog: Catalog, library: Library, content: VolumeContent, report: RebuildReport, clock: Clock) -> None:
-    now = clock.now()
-    catalog.rebuild.volume(content.volume, now)
-    for pack in content.packs:
-        catalog.rebuild.pack(pack, now)
-    report.volumes.append(content.volume.barcode)
-    report.packs += len(content.packs)
+def _record(catalog: Catalog, library: Library, content: VolumeContent, report: RebuildReport, clock: Clock) -> bool:
+    """Enter what was found; whether the volume itself was taken over. What the catalog refuses becomes a fault."""
+    now, barcode = clock.now(), content.volume.barcode
     report.faults += content.faults
-    log.info("volume_read", library=library.name, volume=content.volume.barcode, packs=len(content.packs))
+    try:
+        catalog.rebuild.volume(content.volume, now)
+    except VolumeRefused as error:
+        report.faults.append(f"{barcode}: {error}")
+        return False
+    report.volumes.append(barcode)
+    for pack in content.packs:
+        try:
+            catalog.rebuild.pack(pack, now)
+        except (VolumeRefused, FormatError) as error:
+            report.faults.append(f"{barcode}: pack {pack.sequence}: {error}")
+            continue
+        report.packs += 1
+    log.info("volume_read", library=library.name, volume=barcode, packs=len(content.packs))
+    return True
 
 
 def _read_pool(

@@ -46,14 +46,20 @@ class _Frame:
 def read_tape(session: TapeSession, progress: Callable[[str], None]) -> VolumeContent | None:
     """Read the beginning of every frame, and the last frame whole.
 
-    Returns: None for a blank tape.
+    Returns: None for a blank tape, and for one whose labelling was interrupted.
     Raises: WrongVolume when the tape is not ours or carries another barcode; DriverError.
     """
     label = session.read_label()
     if label is None:
         return None
     content = VolumeContent(_volume(session, label))
-    frames, end_address = _frames(session, content, progress)
+    first_address = _after_file(session, INTRO_ADDRESS, content)
+    if first_address == INTRO_ADDRESS and not content.faults:
+        # Labelling was interrupted before the restore instructions were whole. Whoever labels the tape again completes
+        # it; taken for labelled, packs would go where the instructions belong and the next rebuild would miss one.
+        log.info("unfinished_label_ignored", volume=session.barcode)
+        return None
+    frames, end_address = _frames(session, content, first_address, progress)
     _chain(session, content, frames)
     status = session.drive.status()
     last = frames[-1] if frames else None
@@ -83,10 +89,11 @@ def _volume(session: TapeSession, label: VolumeLabel) -> FoundVolume:
     )
 
 
-def _frames(session: TapeSession, content: VolumeContent, progress: Callable[[str], None]) -> tuple[list[_Frame], int]:
-    """All whole frames and the address behind the last of them."""
+def _frames(
+    session: TapeSession, content: VolumeContent, address: int, progress: Callable[[str], None]
+) -> tuple[list[_Frame], int]:
+    """All whole frames from `address` on, and the address behind the last of them."""
     frames: list[_Frame] = []
-    address = _after_file(session, INTRO_ADDRESS, content)
     while True:
         try:
             header = read_header(session.records(address))
@@ -131,7 +138,8 @@ def _after_file(session: TapeSession, address: int, content: VolumeContent) -> i
 
 def _chain(session: TapeSession, content: VolumeContent, frames: list[_Frame]) -> None:
     """Turn frames into packs. Each frame names the stream digest of the one before it; the last one is read whole."""
-    for frame, following in zip(frames, [*frames[1:], None], strict=True):
+    for number, frame in enumerate(frames):
+        following = frames[number + 1] if number + 1 < len(frames) else None
         expected = frame.header.sequence + 1
         if following is not None and following.header.sequence != expected:
             content.faults.append(

@@ -88,7 +88,8 @@ def _volume(connection: Connection, found: FoundVolume, now: datetime) -> None:
     insert_new(connection, Volume, blank)
     row = locked_volume(connection, found.barcode)
     if row.uuid is None and (VolumeState(row.state), "label") in VOLUME_TABLE:
-        step_volume(connection, row, "label", capacity_bytes=found.capacity_bytes, **facts)
+        end = {"capacity_bytes": found.capacity_bytes, "end_address": found.end_address}
+        step_volume(connection, row, "label", **end, **facts)
         add(connection, "info", "volume_found", found.barcode, {"uuid": found.uuid, "pool": found.pool}, now)
         row = locked_volume(connection, found.barcode)
     elif row.uuid != found.uuid:

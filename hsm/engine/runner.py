@@ -5,6 +5,7 @@ from threading import Lock
 
 import structlog
 
+from drivers.base import Barcode
 from drivers.errors import DriverError
 from hsm.catalog.errors import CatalogError
 from hsm.engine.health import is_missing, judge
@@ -58,7 +59,7 @@ class Runner:
             log.warning("session_failed", volume=barcode, drive=drive.serial, reason=f"{type(error).__name__}: {error}")
             for job in jobs:
                 if report.is_open(job):
-                    self._settle(job, error, report)
+                    self._settle(job, barcode, error, report)
             judge(self._context, drive.library, drive.index, barcode, error, self._settings.drive_fails_after)
         except CatalogError as error:
             log.error("catalog_failed", reason=str(error))
@@ -71,10 +72,11 @@ class Runner:
             self._failed_at.pop(drive, None)
             self._context.catalog.drives.count_success(*drive)
 
-    def _settle(self, job: JobRecord, error: DriverError, report: JobReport) -> None:
+    def _settle(self, job: JobRecord, barcode: Barcode, error: DriverError, report: JobReport) -> None:
         if is_missing(error) and job.kind is not JobKind.MIGRATE:
             if report.started(job):
-                self._context.catalog.jobs.want_operator(job.id, job.barcode, str(error), self._context.now())
+                # The volume of the mount: a recall names none, and bringing the volume must wake the job.
+                self._context.catalog.jobs.want_operator(job.id, barcode, str(error), self._context.now())
             return
         report.failed(job, error)
 

@@ -73,7 +73,8 @@ def read_tape(session: TapeSession, progress: Callable[[str], None]) -> VolumeCo
         last_address=last.address if last else None,
         last_digest=last.header.pack_digest if last else None,
         last_stream_sha256=streams.get(last.header.sequence) if last else None,
-        closed=bool(content.faults),
+        # a copy of the catalog is the last thing written before a tape is closed
+        closed=bool(content.faults) or (last is not None and last.prefix is None),
     )
     return content
 

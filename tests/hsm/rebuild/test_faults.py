@@ -405,6 +405,7 @@ def test_a_closed_tape_gives_policy_and_holds_back(closed: tuple[World, str]) ->
     report = rebuild(catalog, world.pool, {"test": library}, world.clock)
     assert report.faults == []
     assert report.rules_from in (FIRST, OTHER)
+    assert catalog.volumes.get(FIRST).state is VolumeState.FULL
     current = catalog.policies.current()
     assert current is not None
     assert (current.text, current.author) == (RULES, "test")

@@ -16,7 +16,7 @@ run: ## install what is missing and start a demo on this machine
 
 test: ## install what is missing and run the tests, with branch coverage of hsm and drivers
 	@.ci/bootstrap.sh test
-	@.venv/bin/python -m pytest -n 2 --cov --cov-report=term $(ARGS)
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term $(ARGS)
 
 lint: ## style, formatting and types
 	@.ci/bootstrap.sh test

@@ -22,7 +22,7 @@ from hsm.mover.release import finish_releases, release
 from hsm.policy import Plan
 from hsm.pool import OnlinePool, PoolError
 from hsm.scheduler import Assignment, BusyDrive, IdleDrive, MediaTiming, Schedule, Settings, assign
-from hsm.states import ACTIVE_JOBS, JobKind, JobState
+from hsm.states import JobKind, JobState
 from hsm.ticking import tick
 
 LEASE = "engine"
@@ -290,26 +290,6 @@ class Engine:
             if deadline is not None and self.clock.now() >= deadline:
                 return False
             self.wait_for_a_drive(1.0)
-
-    def settle(self, rounds: int = 20) -> bool:
-        """Tick and drain until a tick asks for nothing new: copies, verifications and releases take a tick each.
-
-        Returns: False when `rounds` were not enough.
-        """
-        for _ in range(rounds):
-            self.tick()
-            before = self.catalog.jobs.version()
-            self.drain()
-            if before == self.catalog.jobs.version() and not self._has_work():
-                return True
-        return False
-
-    def _has_work(self) -> bool:
-        return bool(self.catalog.jobs.queue(self.clock.now(), limit=1))
-
-    def active_jobs(self) -> list[JobRecord]:
-        """Everything not ended, for people who wait."""
-        return self.catalog.jobs.list(states=tuple(ACTIVE_JOBS), limit=1000)
 
 
 def _differs(told: tuple[datetime | None, str], said: tuple[datetime | None, str]) -> bool:

@@ -4,8 +4,6 @@ Source: docs/FORMAT.md section 3.
 """
 
 import io
-from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 
 from drivers.base import Barcode, DiscState, Recorder
@@ -113,20 +111,3 @@ class DiscSession:
     def burn(self, image: Path) -> None:
         """Write the image and close the disc."""
         self.recorder.burn(image)
-
-    def image_chunks(self, size_bytes: int) -> Iterator[bytes]:
-        """The recorded image, whole, from the medium."""
-        at = 0
-        while at < size_bytes:
-            chunk = self.recorder.read(at, min(READ_BYTES, size_bytes - at))
-            if not chunk:
-                return
-            at += len(chunk)
-            yield chunk
-
-    def image_digest(self, size_bytes: int) -> str:
-        """SHA-256 of the first `size_bytes` of the medium, read from end to end."""
-        digest = sha256()
-        for chunk in self.image_chunks(size_bytes):
-            digest.update(chunk)
-        return digest.hexdigest()

@@ -146,6 +146,8 @@ def test_ctrl_c_while_waiting_ends_quietly(house: House) -> None:
     assert catalog.leases.take("engine", "somebody else", datetime.now(UTC), 300)
     catalog.close()
     program = (
+        # a shell that runs the tests in the background has its children ignore Ctrl-C
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import appliance.cli.waiting as w, time; real = time.sleep\n"
         "w.time.sleep = lambda s: (print('waiting', flush=True), real(s))\n"
         "from appliance.cli import main; main()"

@@ -65,14 +65,12 @@ def test_a_drive_that_cannot_be_emptied_at_the_start_is_down_and_the_engine_star
     assert world.catalog.drives.get("test", 0).state == "down"
 
 
-def test_a_limit_ends_a_drain_and_rounds_end_a_settling(world: World) -> None:
+def test_a_limit_ends_a_drain(world: World) -> None:
     world.receive(small_ct())
     world.later(30)
     world.engine.tick()
     assert not world.engine.drain(limit_s=0)
     assert world.engine.drain()
-    assert not world.engine.settle(rounds=0)
-    assert world.engine.settle()
 
 
 def test_a_release_the_world_no_longer_allows_is_no_error(world: World) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drivers.clock import VirtualClock
-from hsm.states import Availability, CopyState
+from hsm.states import ACTIVE_JOBS, Availability, CopyState
 from tests.support.studies import one_of_each_kind, small_ct
 from tests.support.world import World
 
@@ -54,9 +54,9 @@ def test_a_second_tick_at_the_same_moment_asks_for_nothing_new(world: World) -> 
     world.later(30)
     first = world.engine.tick()
     assert first.actions
-    jobs = {job.id for job in world.engine.active_jobs()}
+    jobs = {job.id for job in world.catalog.jobs.list(states=tuple(ACTIVE_JOBS))}
     assert not world.engine.tick().actions
-    assert {job.id for job in world.engine.active_jobs()} == jobs
+    assert {job.id for job in world.catalog.jobs.list(states=tuple(ACTIVE_JOBS))} == jobs
 
 
 def test_a_settled_archive_stays_as_it_is(world: World) -> None:

@@ -24,7 +24,7 @@ from hsm.mover.outcome import RetrySettings
 from hsm.mover.recall import Recaller
 from hsm.mover.release import finish_releases, release
 from hsm.mover.verify import Verifier
-from hsm.states import Availability, CopyState, JobKind, JobState, VolumeState
+from hsm.states import ACTIVE_JOBS, Availability, CopyState, JobKind, JobState, VolumeState
 from tests.hsm.engine.support import job_record, submit
 from tests.support.studies import small_ct
 from tests.support.world import World
@@ -71,7 +71,7 @@ def new_pack(world: World, name: str = "new") -> int:
     uid = world.receive(small_ct(name))
     world.later(30)
     world.engine.tick()
-    for job in world.engine.active_jobs():
+    for job in world.catalog.jobs.list(states=tuple(ACTIVE_JOBS)):
         world.catalog.jobs.cancel(job.id, world.clock.now())
     return next(job.pack_id for job in world.catalog.jobs.list() if job.study_instance_uid == uid and job.pack_id)
 

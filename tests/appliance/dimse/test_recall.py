@@ -90,8 +90,10 @@ def test_a_get_waits_for_the_tape_too(world: World, uid: str, start: Started) ->
     with node.peer((STUDY_GET, EXPLICIT), (CT, EXPLICIT), roles=[CT]) as peer:
         engine = threading.Thread(target=world.engine.drain)
 
+        before = len(world.catalog.recalls.list(limit=1000))  # other tests asked, too
+
         def recall_wanted() -> None:
-            while not world.catalog.recalls.list():
+            while len(world.catalog.recalls.list(limit=1000)) == before:
                 threading.Event().wait(0.01)
             engine.start()
 

@@ -55,9 +55,11 @@ def rebuild(
     """
     report = RebuildReport()
     newest: tuple[datetime, Barcode, bytes] | None = None
+    seen: set[Barcode] = set()
     for library in libraries.values():
         library.clean_up()
         for barcode in _here(library, barcodes):
+            seen.add(barcode)
             content = _read(library, barcode, report, progress)
             if content is None:
                 continue
@@ -68,6 +70,8 @@ def rebuild(
                 if newest is None or written_at > newest[0]:
                     newest = (written_at, barcode, content.catalog_lines)
         library.clean_up()
+    for absent in sorted(set(barcodes or ()) - seen):
+        report.faults.append(f"{absent}: is in none of the libraries: look for it, or for a slip in its name")
     if newest is not None:
         try:
             _restore_rules(catalog, newest[2], clock.now())

@@ -60,10 +60,9 @@ def read_tape(session: TapeSession, progress: Callable[[str], None]) -> VolumeCo
         log.info("unfinished_label_ignored", volume=session.barcode)
         return None
     frames, end_address = _frames(session, content, first_address, progress)
-    _chain(session, content, frames)
+    last_stream_sha256 = _chain(session, content, frames)
     status = session.drive.status()
     last = frames[-1] if frames else None
-    streams = {pack.sequence: pack.stream_sha256 for pack in content.packs}
     content.volume = replace(
         content.volume,
         capacity_bytes=status.capacity_bytes or 0,
@@ -72,9 +71,8 @@ def read_tape(session: TapeSession, progress: Callable[[str], None]) -> VolumeCo
         last_sequence=last.header.sequence if last else 0,
         last_address=last.address if last else None,
         last_digest=last.header.pack_digest if last else None,
-        last_stream_sha256=streams.get(last.header.sequence) if last else None,
-        # a copy of the catalog is the last thing written before a tape is closed
-        closed=bool(content.faults) or (last is not None and last.prefix is None),
+        last_stream_sha256=last_stream_sha256,
+        closed=bool(content.faults),
     )
     return content
 
@@ -137,8 +135,14 @@ def _after_file(session: TapeSession, address: int, content: VolumeContent) -> i
     return address
 
 
-def _chain(session: TapeSession, content: VolumeContent, frames: list[_Frame]) -> None:
-    """Turn frames into packs. Each frame names the stream digest of the one before it; the last one is read whole."""
+def _chain(session: TapeSession, content: VolumeContent, frames: list[_Frame]) -> str | None:
+    """Turn frames into packs. Each frame names the stream digest of the one before it; the last one is read whole.
+
+    Returns: the stream digest of the last frame, which the next one written has to name.
+    """
+    stream_sha256: str | None = None
+    if frames and frames[0].header.sequence != 1:
+        content.faults.append(f"{session.barcode}: frame 1 is missing: {frames[0].header.sequence} is the first")
     for number, frame in enumerate(frames):
         following = frames[number + 1] if number + 1 < len(frames) else None
         expected = frame.header.sequence + 1
@@ -146,9 +150,6 @@ def _chain(session: TapeSession, content: VolumeContent, frames: list[_Frame]) -
             content.faults.append(
                 f"{session.barcode}: frame {expected} is missing: {following.header.sequence} follows"
             )
-        if frame.prefix is None:
-            content.catalog_lines = _catalog_lines(session, frame, content) or content.catalog_lines
-            continue
         stream_sha256 = following.header.previous_stream_sha256 if following is not None else None
         verified = False
         if following is None:
@@ -157,9 +158,13 @@ def _chain(session: TapeSession, content: VolumeContent, frames: list[_Frame]) -
                 verified = True
             except (FormatError, MediumError) as error:
                 content.faults.append(
-                    f"{session.barcode}: the last pack, at block {frame.address}, is damaged: {error}"
+                    f"{session.barcode}: the last frame, at block {frame.address}, is damaged: {error}"
                 )
-        content.packs.append(_pack(session, frame, frame.prefix, stream_sha256, verified))
+        if frame.prefix is None:
+            content.catalog_lines = _catalog_lines(session, frame, content) or content.catalog_lines
+        else:
+            content.packs.append(_pack(session, frame, frame.prefix, stream_sha256, verified))
+    return stream_sha256
 
 
 def _pack(

@@ -174,7 +174,7 @@ def test_a_last_pack_that_is_rotten_inside_is_told_and_not_taken_for_verified(se
     world.simulated.hands.damage(FIRST, behind - 3000)  # pixels of the last instance; padding ends the stream
     world = without_catalog(world)
     report = run(world, FIRST)
-    told = [fault for fault in report.faults if f"the last pack, at block {last}, is damaged" in fault]
+    told = [fault for fault in report.faults if f"the last frame, at block {last}, is damaged" in fault]
     states = {copy.address: copy.state for copy in world.catalog.copies.of_volume(FIRST)}
     assert (bool(told), states[last]) == (True, CopyState.WRITTEN)
 
@@ -314,10 +314,11 @@ def test_a_volume_that_contradicts_the_catalog_does_not_keep_the_others_from_bei
     assert {world.availability(uid) for uid in before} == {Availability.NEARLINE}
 
 
-def test_a_volume_that_is_not_there_is_not_read_and_not_counted(settled: Settled) -> None:
+def test_a_volume_that_is_in_no_library_is_not_counted_and_named(settled: Settled) -> None:
     world = without_catalog(settled[0])
     report = run(world, "A99999L8")
-    assert (report.volumes, report.blank, report.packs, report.faults) == ([], [], 0, [])
+    assert (report.volumes, report.blank, report.packs) == ([], [], 0)
+    assert report.faults == ["A99999L8: is in none of the libraries: look for it, or for a slip in its name"]
 
 
 def test_a_drive_that_cannot_read_is_passed_over_for_one_that_can(settled: Settled) -> None:
@@ -405,7 +406,9 @@ def test_a_closed_tape_gives_policy_and_holds_back(closed: tuple[World, str]) ->
     report = rebuild(catalog, world.pool, {"test": library}, world.clock)
     assert report.faults == []
     assert report.rules_from in (FIRST, OTHER)
-    assert catalog.volumes.get(FIRST).state is VolumeState.FULL
+    found, before = catalog.volumes.get(FIRST), world.catalog.volumes.get(FIRST)
+    assert found.last_stream_sha256 == before.last_stream_sha256, "the next frame could not name the one before it"
+    assert found.end_address == before.end_address
     current = catalog.policies.current()
     assert current is not None
     assert (current.text, current.author) == (RULES, "test")

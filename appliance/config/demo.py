@@ -32,6 +32,6 @@ def demo_config(root: Path) -> Config:
             {"name": "disc", "barcodes": ["D?????"], **disc},
         ],
         "policy": {"tick_every_s": 5},
-        "engine": {"retry_first_s": 5, "retry_max_s": 300, "ageing_s": 60},
+        "engine": {"retry_first_s": 5, "retry_max_s": 300},
     }
     return Config.model_validate_json(json.dumps(settings), strict=True)

@@ -203,9 +203,6 @@ class EngineSection(Section):
     """The process that owns the libraries and carries jobs out."""
 
     reserve_recall_drives: int = Field(0, ge=0, le=64, description="Drives of each library kept free for recalls.")
-    ageing_s: float = Field(
-        3600, gt=0, le=604800, description="A waiting job gains one step of priority in this time, so none starves."
-    )
     retry_first_s: float = Field(30, gt=0, description="Wait before a failed job is tried again; it doubles each time.")
     retry_max_s: float = Field(86400, gt=0, description="The longest wait between two tries.")
     stop_after_error_pct: Percent = Field(50, description="A run stops when more than this part of its jobs failed.")
@@ -215,12 +212,6 @@ class EngineSection(Section):
     max_releases_per_tick: int = Field(
         1000, ge=1, description="Studies released in one evaluation; more waits for the next one."
     )
-
-
-class VerifySection(Section):
-    """Reading copies again after they were proved once."""
-
-    every_days: float = Field(0, ge=0, le=36500, description="A verified copy is read again after this time; 0: never.")
 
 
 class LogSection(Section):
@@ -244,7 +235,6 @@ class Config(Section):
     volume_pools: tuple[VolumePoolEntry, ...] = Field((), alias="volume_pool")
     policy: PolicySection = PolicySection()
     engine: EngineSection = EngineSection()
-    verify: VerifySection = VerifySection()
     log: LogSection = LogSection()
 
     def resolve(self, path: str | Path) -> Path:

@@ -63,7 +63,6 @@ def test_units_come_from_the_names() -> None:
     assert key("dicom", "keepalive_s").unit == "seconds"
     assert key("pack", "max_bytes").unit == "bytes"
     assert key("online", "low_water_pct").unit == "%"
-    assert key("verify", "every_days").unit == "days"
     assert key("web", "threads").unit == ""
 
 

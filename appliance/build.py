@@ -16,6 +16,7 @@ from hsm.archive import Archive, ArchiveSettings
 from hsm.catalog import Catalog
 from hsm.catalog.intake import OnConflict
 from hsm.facts import DiskFacts, VolumePool
+from hsm.mover.outcome import RetrySettings
 from hsm.policy import check, parse
 from hsm.pool import OnlinePool
 from hsm.ticking import TickSettings
@@ -126,6 +127,11 @@ def disk_facts(config: Config, pool: OnlinePool) -> DiskFacts:
 # -- settings -------------------------------------------------------------------------------------------------
 
 
+def retry_settings(config: Config) -> RetrySettings:
+    """How patiently failing work is tried again."""
+    return RetrySettings(first_s=config.engine.retry_first_s, max_s=config.engine.retry_max_s)
+
+
 def tick_settings(config: Config) -> TickSettings:
     """What an evaluation of the policy must know."""
     return TickSettings(
@@ -134,6 +140,7 @@ def tick_settings(config: Config) -> TickSettings:
         high_water_pct=config.online.high_water_pct,
         low_water_pct=config.online.low_water_pct,
         max_releases=config.engine.max_releases_per_tick,
+        retry=retry_settings(config),
     )
 
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from appliance.build import open_catalog, open_pool, tick_settings, volume_pools
+from appliance.build import open_catalog, open_pool, retry_settings, tick_settings, volume_pools
 from appliance.config import Config
 from appliance.devices import open_devices
 from drivers.base import Barcode, ElementKind
@@ -16,7 +16,6 @@ from hsm.catalog.records import CatalogCounts
 from hsm.engine import Engine, EngineBusy, EngineSettings
 from hsm.engine.engine import LEASE
 from hsm.library import Library
-from hsm.mover.outcome import RetrySettings
 from hsm.pool import OnlinePool
 from hsm.rebuild import RebuildReport
 from hsm.rebuild import rebuild as rebuild_catalog
@@ -28,7 +27,7 @@ def engine_settings(config: Config) -> EngineSettings:
     return EngineSettings(
         staging=config.resolve("staging"),
         tick=tick_settings(config),
-        retry=RetrySettings(first_s=config.engine.retry_first_s, max_s=config.engine.retry_max_s),
+        retry=retry_settings(config),
         tick_every_s=config.policy.tick_every_s,
         keep_online_s=config.online.keep_online_s,
         reserve_recall_drives=config.engine.reserve_recall_drives,

@@ -53,9 +53,7 @@ def run_engine(config: Config) -> None:
     try:
         pool = build.open_pool(config)
         with open_engine(config, catalog, pool) as engine:
-            engine.take_over()
-            tell_ready()
-            Routines(engine).run(stop)
+            Routines(engine).run(stop, tell_ready)
     finally:
         catalog.close()
     log.info("engine_stopped")

@@ -37,7 +37,11 @@ def pages(config: Config, catalog: Catalog) -> Flask:
     clock = SystemClock()
     pool = build.open_pool(config)
     names = {config.web.host, socket.gethostname(), socket.getfqdn()} - {"0.0.0.0", "::"}
-    settings = WebSettings(secret_key=web_key(config), trusted_hosts=tuple(sorted(names)))
+    settings = WebSettings(
+        secret_key=web_key(config),
+        trusted_hosts=tuple(sorted(names)),
+        max_releases=config.engine.max_releases_per_tick,
+    )
     return create_app(
         Services(
             catalog=catalog,

@@ -167,6 +167,8 @@ DRIVE_TABLE: Mapping[tuple[DriveState, str], DriveState] = {
     (D.EMPTY, "ready"): D.MOUNTED,  # found loaded
     (D.LOADING, "ready"): D.MOUNTED,
     (D.MOUNTED, "ready"): D.MOUNTED,  # asked for again
+    (D.READING, "ready"): D.MOUNTED,  # a session that could not tell its end
+    (D.WRITING, "ready"): D.MOUNTED,
     (D.MOUNTED, "read"): D.READING,
     (D.MOUNTED, "write"): D.WRITING,
     (D.READING, "stop"): D.MOUNTED,

@@ -2,8 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -11,6 +11,7 @@ from hsm.catalog import Catalog
 from hsm.catalog.errors import NotRecallable, StudyChanged
 from hsm.catalog.records import JobRequest
 from hsm.facts import DiskFacts, VolumePool
+from hsm.mover.outcome import RetrySettings, backoff_s
 from hsm.policy import CopyAction, Done, Plan, ReleaseAction, VerifyAction, missing_packs, parse, plan
 from hsm.policy.model import Period
 from hsm.pool import OnlinePool
@@ -33,6 +34,7 @@ class TickSettings:
     high_water_pct: float = 85.0
     low_water_pct: float = 75.0
     max_releases: int | None = None  # a cap per tick: an accident stays small
+    retry: RetrySettings = field(default_factory=RetrySettings)
 
 
 def disk_facts(pool: OnlinePool, settings: TickSettings) -> DiskFacts:
@@ -124,10 +126,22 @@ def evaluate(
     requests += [_release(action) for action in result.releases]
     for pin in result.pins:
         catalog.studies.pin(pin.study_instance_uid, pin.until)
+    requests = _set_aside(catalog, requests, settings.retry, now)
     created = sum(new for _, new in catalog.jobs.submit_many(requests, now))
     if created:
         log.info("tick_evaluated", jobs=created, copies=len(result.copies), releases=len(result.releases))
     return result, created
+
+
+def _set_aside(catalog: Catalog, requests: list[JobRequest], retry: RetrySettings, now: datetime) -> list[JobRequest]:
+    """What failed for good before is wanted again, but not at once: the wait doubles with each failure in a row."""
+    failures = catalog.jobs.failures([request.key for request in requests])
+    result = []
+    for request in requests:
+        count, ended_at = failures.get(request.key, (0, now))
+        due = ended_at + timedelta(seconds=backoff_s(count, retry)) if count else now
+        result.append(replace(request, not_before=due) if due > now else request)
+    return result
 
 
 def _migrations(catalog: Catalog, action: CopyAction, settings: TickSettings, now: datetime) -> list[JobRequest]:

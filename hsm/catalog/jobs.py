@@ -11,7 +11,7 @@ from hsm.catalog.database import Database
 from hsm.catalog.errors import JobRefused
 from hsm.catalog.job_rows import URGENCY, bump, job_record, locked_job, select_jobs, step_job, submit_in
 from hsm.catalog.records import JobRequest
-from hsm.catalog.rows import narrowed, one, table_of
+from hsm.catalog.rows import chunks, narrowed, one, table_of
 from hsm.catalog.text import clean
 from hsm.facts import JobRecord
 from hsm.models import Counter, Job, RecallJob, RecallRequest, Study
@@ -40,6 +40,26 @@ class Jobs:
     def submit_many(self, requests: Sequence[JobRequest], now: datetime) -> list[tuple[int, bool]]:
         """Want several pieces of work, answers in the same order."""
         return self._database.write(lambda connection: submit_in(connection, requests, now))
+
+    def failures(self, keys: Collection[str]) -> dict[str, tuple[int, datetime]]:
+        """What failed for good and was not done since: by key, how often in a row and when last."""
+
+        def work(connection: Connection) -> dict[str, tuple[int, datetime]]:
+            found: dict[str, tuple[int, datetime]] = {}
+            for some in chunks(sorted(set(keys))):
+                statement = (
+                    select(Job.key, Job.state, Job.ended_at)
+                    .where(Job.key.in_(some), Job.state.in_([JobState.FAILED, JobState.DONE]))
+                    .order_by(Job.id)
+                )
+                for key, state, ended_at in connection.execute(statement):
+                    if state == JobState.DONE:
+                        found.pop(key, None)
+                    elif ended_at is not None:
+                        found[key] = (found.get(key, (0, ended_at))[0] + 1, ended_at)
+            return found
+
+        return self._database.read(work)
 
     def queue(self, now: datetime, limit: int = 1000) -> list[JobRecord]:
         """What may start now: the most urgent kind first, then the oldest."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -12,6 +13,7 @@ from hsm.catalog import Catalog
 from hsm.catalog.errors import ReleaseRefused
 from hsm.engine import demand
 from hsm.engine.health import is_usable
+from hsm.engine.interrupted import Interrupted
 from hsm.engine.ownership import holder_name, is_dead
 from hsm.engine.runner import Runner
 from hsm.engine.settings import EngineSettings
@@ -67,6 +69,12 @@ class Engine:
         )
         self._runner = Runner(self._context, libraries, settings)
         self._running: dict[Future[None], tuple[Assignment, datetime]] = {}
+        self._served: dict[tuple[str, int], JobKind] = {}  # what each drive did last, for fairness
+        self._interrupted = Interrupted(catalog)
+        self._scheduling = Settings(reserve_recall_drives=settings.reserve_recall_drives)
+        if settings.par2_redundancy_pct:
+            fill_pct = 92 / (1 + settings.par2_redundancy_pct / 100)
+            self._scheduling = replace(self._scheduling, disc_fill_pct=fill_pct)
         drives = sum(len(library.drive_indices()) for library in libraries.values())
         self._threads = ThreadPoolExecutor(max_workers=max(1, drives), thread_name_prefix="drive")
 
@@ -199,7 +207,7 @@ class Engine:
             MediaTiming(),
             now,
             busy=busy,
-            settings=Settings(reserve_recall_drives=self.settings.reserve_recall_drives),
+            settings=self._scheduling,
         )
         self._tell(queue, schedule, now)
         return schedule
@@ -230,7 +238,7 @@ class Engine:
             if at_work is not None:
                 assignment, began = at_work
                 free_at = began + timedelta(seconds=assignment.duration_s)
-                serving = assignment.works[0].kind
+                serving = _most_urgent(assignment)
                 busy.append(
                     BusyDrive(
                         drive.library,
@@ -244,7 +252,10 @@ class Engine:
                     )
                 )
             elif is_usable(drive):
-                idle.append(IdleDrive(drive.library, drive.index, drive.serial, drive.kind, generation, drive.barcode))
+                served = self._served.get((drive.library, drive.index))
+                idle.append(
+                    IdleDrive(drive.library, drive.index, drive.serial, drive.kind, generation, drive.barcode, served)
+                )
         return idle, busy
 
     def _start(self, assignment: Assignment, jobs: list[JobRecord], now: datetime) -> None:
@@ -256,13 +267,21 @@ class Engine:
             jobs=len(jobs),
             reason=assignment.reason,
         )
+        self._served[(assignment.drive.library, assignment.drive.index)] = _most_urgent(assignment)
         self._running[self._threads.submit(self._runner.run, assignment, jobs)] = (assignment, now)
 
     def _reap(self) -> None:
-        """Forget what ended. Raises: what a thread could not report (the catalog is away, or a fault of ours)."""
+        """Forget what ended; what a session could not report itself is put right as soon as that can be.
+
+        Raises: CatalogError, again and again while the catalog is away.
+        """
         for future in [future for future in self._running if future.done()]:
-            del self._running[future]
-            future.result()
+            assignment, _ = self._running.pop(future)
+            error = future.exception()
+            if error is not None:
+                self._interrupted.add(assignment)
+                log.error("session_broken", volume=assignment.barcode, reason=f"{type(error).__name__}: {error}")
+        self._interrupted.settle(self.clock.now())
 
     def wait_for_a_drive(self, limit_s: float) -> None:
         """Return when some running assignment ended, or after the limit (of real seconds)."""
@@ -297,3 +316,8 @@ def _differs(told: tuple[datetime | None, str], said: tuple[datetime | None, str
     if told[1] != said[1] or (told[0] is None) != (said[0] is None):
         return True
     return told[0] is not None and said[0] is not None and abs(told[0] - said[0]) > ETA_NEWS
+
+
+def _most_urgent(assignment: Assignment) -> JobKind:
+    urgency = list(JobKind)
+    return min((work.kind for work in assignment.works), key=urgency.index)

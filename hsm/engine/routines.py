@@ -29,13 +29,14 @@ class Routines:
         self._due: set[str] = set()
         self._lost = threading.Event()
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event, ready: Callable[[], None] = lambda: None) -> None:
         """Return when `stop` is set and the drives came to rest.
 
         Raises: LeaseLost; EngineBusy at the beginning.
         """
         engine, settings = self._engine, self._engine.settings
         engine.take_over()
+        ready()
         clock = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
         clock.add_job(self._renew, "interval", seconds=settings.lease_ttl_s / 3)
         for name, every_s in (

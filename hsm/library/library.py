@@ -103,7 +103,7 @@ class Library:
             session = self._identified(barcode, drive, self._catalog.volumes.get(barcode))
             self._note(drive, purpose, barcode)
             yield session
-        except DriverError:
+        except BaseException:
             # Whatever happened, what is in the drive must be proved again before it is used: take it out.
             self._put_back_quietly(drive)
             raise
@@ -154,6 +154,7 @@ class Library:
             raise ChangerError(
                 f"{barcode} could not be taken out of its drive in library {self.name}; look at the robot"
             )
+        self._note(drive, "emptied", None)  # the robot says so; an earlier session may have had no time to
         self._note(drive, "load", barcode)
         self._changer.load(place.index, drive)
         self._catalog.volumes.count_mount(barcode)

@@ -64,6 +64,7 @@ class TapeWriter:
         self._session.prepare_append(volume)
         batch = _Batch(_end_of(volume))
         waiting = list(jobs)
+        began_bytes = volume.used_bytes
         try:
             while waiting:
                 if self._report.started(waiting[0]):
@@ -71,7 +72,10 @@ class TapeWriter:
                 waiting.pop(0)
                 if self._is_due(batch):
                     batch = self._flush(batch)
+                    self._copy_catalog_now_and_then(volume, batch, began_bytes)
+                    began_bytes = batch.end.used_bytes
             batch = self._flush(batch)
+            self._copy_catalog_now_and_then(volume, batch, began_bytes)
             self._close_when_nearly_full(volume, batch)
         except EndOfMedium as error:
             self._unwrite(batch)
@@ -158,16 +162,27 @@ class TapeWriter:
         self._context.catalog.volumes.close(volume.barcode, self._context.now())
         log.info("volume_filled", volume=volume.barcode, used_bytes=batch.end.used_bytes)
 
+    def _copy_catalog_now_and_then(self, volume: VolumeRecord, batch: _Batch, began_bytes: int) -> None:
+        """Write a copy of the catalog each time the tape grew over a further multiple of what the pool says."""
+        every_bytes = self._pool.catalog_every_bytes
+        if batch.end.used_bytes // every_bytes > began_bytes // every_bytes:
+            self._append_catalog(volume, batch)
+
     def _append_catalog(self, volume: VolumeRecord, batch: _Batch) -> None:
+        """Write a copy of the catalog behind the last flushed pack; left out when it cannot be prepared."""
         now = self._context.now()
-        with TemporaryFile(dir=self._context.staging) as dump:
-            self._context.catalog.dump.write(dump)
-            dump.seek(0)
-            stream = CatalogStream(
-                dump, lambda digest, size: _header(batch.end, volume, KIND_CATALOG, digest, size, now)
-            )
-            address = self._session.append(stream)
-            end = _after(batch.end, stream.header, address, stream.stream_sha256)
+        try:
+            with TemporaryFile(dir=self._context.staging) as dump:
+                self._context.catalog.dump.write(dump)
+                dump.seek(0)
+                stream = CatalogStream(
+                    dump, lambda digest, size: _header(batch.end, volume, KIND_CATALOG, digest, size, now)
+                )
+        except OSError as error:
+            log.error("catalog_file_left_out", volume=volume.barcode, reason=str(error))
+            return
+        address = self._session.append(stream)
+        end = _after(batch.end, stream.header, address, stream.stream_sha256)
         end = replace(end, end_address=self._session.flush())
         self._context.catalog.copies.moved_end(volume.barcode, end, self._context.now())
         batch.end = end

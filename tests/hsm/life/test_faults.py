@@ -1,14 +1,19 @@
 """Devices and media fail at every stage; what was promised holds, and what failed is set aside."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from drivers.base import Barcode
+from drivers.base import Address, Barcode
+from hsm.catalog.errors import CatalogUnavailable
+from hsm.library import TapeSession
+from hsm.rebuild import rebuild
 from hsm.states import Availability, CopyState, DriveState, JobKind, JobState, Place, VolumeState
 from tests.support.studies import small_ct
-from tests.support.world import TAPES_ONLY, World
+from tests.support.world import TAPES_ONLY, World, volume_pools
 
 MANY = tuple(f"{pool}0000{number}L8" for pool in "AB" for number in range(1, 5))
 FIRST, SECOND = Barcode("A00001L8"), Barcode("A00002L8")
@@ -230,3 +235,89 @@ def test_a_disc_that_fails_while_it_is_burnt_is_set_aside_and_another_one_taken(
     lives(world, uid, before)
     assert Barcode("D00001") not in world.verified_volumes(uid)
     assert {b for b in world.verified_volumes(uid) if b is not None and b.startswith("D")}
+
+
+def test_what_failed_for_good_is_wanted_again_ever_more_rarely(world: World) -> None:
+    uid = world.receive(small_ct())
+    world.later(30)
+    world.engine.tick()
+    for job in world.catalog.jobs.list(kinds=(JobKind.MIGRATE,)):
+        world.catalog.jobs.start(job.id, world.clock.now())
+        world.catalog.jobs.fail(job.id, "cannot be helped", world.clock.now())
+    waits = []
+    for _ in range(4):
+        world.engine.tick()
+        jobs = world.catalog.jobs.list(states=(JobState.WAITING_RETRY,), kinds=(JobKind.MIGRATE,))
+        assert {job.pool for job in jobs} == {"tape_a", "tape_b"}
+        due = {job.not_before for job in jobs}.pop()
+        assert due is not None
+        waits.append((due - world.clock.now()).total_seconds())
+        assert not world.engine.step(), "it is not its time yet"
+        world.clock.sleep(waits[-1])
+        for job in jobs:
+            assert world.catalog.jobs.start(job.id, world.clock.now())
+            world.catalog.jobs.fail(job.id, "cannot be helped", world.clock.now())
+    assert waits == sorted(waits)
+    assert waits[-1] == 8 * waits[0]
+    before = world.online_bytes(uid)
+    world.settle(20, 90)
+    lives(world, uid, before)
+
+
+@pytest.mark.parametrize("name", ["written", "begin", "get"])
+def test_a_session_that_loses_the_catalog_is_put_right_when_it_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    uid = world.receive(small_ct())
+    before = world.online_bytes(uid)
+    world.later(30)
+    world.engine.tick()
+    part = world.catalog.packs if name == "get" else world.catalog.copies
+    answered = getattr(part, name)
+    failures = [CatalogUnavailable("the database went away"), CatalogUnavailable("and again")]
+
+    def away(*args: object, **kwargs: object) -> object:
+        if failures:
+            raise failures.pop()
+        return answered(*args, **kwargs)
+
+    monkeypatch.setattr(part, name, away)
+    world.settle(20, 90)
+    assert not failures
+    lives(world, uid, before)
+
+
+def test_a_fault_of_ours_in_a_session_costs_that_session_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    uid = world.receive(small_ct())
+    before = world.online_bytes(uid)
+    world.later(30)
+    world.engine.tick()
+    faults = [RuntimeError("a bug")]
+    append = TapeSession.append
+
+    def buggy(session: TapeSession, stream: BinaryIO) -> Address:
+        if faults:
+            raise faults.pop()
+        return append(session, stream)
+
+    monkeypatch.setattr(TapeSession, "append", buggy)
+    world.settle(20, 90)
+    assert not faults
+    lives(world, uid, before)
+
+
+def test_a_copy_of_the_catalog_is_written_now_and_then_and_the_chain_goes_on(tmp_path: Path) -> None:
+    pools = {name: replace(pool, catalog_every_bytes=20_000) for name, pool in volume_pools().items()}
+    world = World(tmp_path, TAPES_ONLY, discs=(), pools=pools)
+    uids = []
+    for name in ("one", "two", "three"):
+        uids.append(world.receive(small_ct(name)))
+        world.settle(4)
+    frames = world.catalog.volumes.get(FIRST).last_sequence
+    packs = len(world.catalog.copies.of_volume(FIRST))
+    assert frames > packs == 3
+    report = rebuild(world.catalog, world.pool, {"test": world.library}, world.clock)
+    assert report.faults == []
+    assert report.rules_from is not None
+    for uid in uids:
+        assert world.availability(uid) is Availability.NEARLINE

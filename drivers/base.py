@@ -77,6 +77,12 @@ class Changer(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person is the robot: there are no slots, volumes come and go unasked, and who is in a drive is only
+        known from the medium itself (an element is full and its barcode None). Moves then raise NeedsOperator."""
+        ...
+
     def inventory(self) -> Inventory:
         """Ask what is where. Never answered from memory. Raises: ChangerError."""
         ...
@@ -114,6 +120,24 @@ class DriveStatus:
     capacity_bytes: int | None = None  # native, of the medium
     alerts: tuple[str, ...] = field(default=())  # TapeAlert flags by name
     needs_cleaning: bool = False
+    worm: bool = False  # of the medium: appended to, never written over
+    key_name: str | None = None  # of the encryption key in force, None when the drive writes plainly
+
+
+@dataclass(frozen=True)
+class VolumeStatistics:
+    """What a cartridge remembers of its life, as far as its drive tells; None where it does not.
+
+    Source: SSC-4, log page 0x17; errors from log pages 0x02 and 0x03.
+    """
+
+    mounts: int | None = None
+    written_bytes: int | None = None  # over its whole life
+    read_bytes: int | None = None
+    corrected_write_errors: int | None = None
+    uncorrected_write_errors: int | None = None
+    corrected_read_errors: int | None = None
+    uncorrected_read_errors: int | None = None
 
 
 class TapeDrive(Protocol):
@@ -136,6 +160,10 @@ class TapeDrive(Protocol):
 
     def status(self) -> DriveStatus:
         """Ask the drive. Works on an empty drive."""
+        ...
+
+    def statistics(self) -> VolumeStatistics:
+        """What the loaded cartridge remembers; empty when the drive does not tell. Raises: DriveEmpty, DeviceError."""
         ...
 
     def wait_ready(self, limit_s: float) -> None:

@@ -66,6 +66,10 @@ class DeviceError(DriverError):
     blame = Blame.DRIVE
 
 
+class DeviceGone(DeviceError):
+    """The device is no longer there: unplugged, switched off, or its connection was lost in the middle of its work."""
+
+
 class UnitAttention(DriverError):
     """The drive was reset or its medium was changed: identity and position are unknown until asked again."""
 
@@ -101,6 +105,10 @@ class ChangerError(DriverError):
 
     retry = Retry.LATER
     blame = Blame.LIBRARY
+
+
+class NeedsOperator(ChangerError):
+    """There is no robot here: a person has to bring the volume or to take it out."""
 
 
 class SourceEmpty(ChangerError):
@@ -157,6 +165,12 @@ class CommandMissing(CommandFailed):
 
 class CommandTimedOut(CommandFailed):
     """A tool did not end within its time limit and was killed."""
+
+
+class EncryptionKeyMissing(DriverError):
+    """The volume is encrypted with a key that this machine does not have, or its key cannot be set."""
+
+    blame = Blame.CALLER
 
 
 class ImageDamaged(DriverError):

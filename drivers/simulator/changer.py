@@ -22,6 +22,10 @@ class SimulatedChanger:
     def name(self) -> str:
         return self._name
 
+    @property
+    def by_hand(self) -> bool:
+        return False
+
     def inventory(self) -> Inventory:
         if self._faults.fire(Action.BLIND, Scope()):
             raise ChangerError(f"the robot of {self._name} does not answer; look at the library, then ask again")

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from drivers.base import RECORD_BYTES, Address, DriveStatus
+from drivers.base import RECORD_BYTES, Address, DriveStatus, VolumeStatistics
 from drivers.clock import Clock
 from drivers.errors import (
     DeviceError,
@@ -83,6 +83,13 @@ class SimulatedTapeDrive:
             alerts=self._bay.alerts(place, own),
             needs_cleaning=cleaning,
         )
+
+    def statistics(self) -> VolumeStatistics:
+        self._bay.held(self._look())
+        cartridge = self._cartridge
+        if cartridge is None:
+            return VolumeStatistics()
+        return VolumeStatistics(mounts=cartridge.counter("mounts"), written_bytes=cartridge.counter("bytes_written"))
 
     def wait_ready(self, limit_s: float) -> None:
         place = self._bay.held(self._look())

@@ -33,16 +33,15 @@ class Settled:
 
 
 def foreign_files() -> Iterator[tuple[str, Path, Seen]]:
-    """Objects pydicom brings along: valid Part 10, with all UIDs; the first of each SOP class and syntax."""
-    known: set[object] = set()
+    """Objects pydicom brings along, every one that is valid Part 10 with all UIDs; of one UID the first."""
+    known: set[str] = set()
     for path in files_of_pydicom():
         try:
             uid, content = seen(path)
         except (InvalidDicomError, AttributeError, KeyError, EOFError):
             continue  # not Part 10, no file meta, or without one of the UIDs
-        kind = content.sop_class, content.syntax
-        if known.isdisjoint({uid, kind}) and all(is_uid(one) for one in (uid, content.study, content.series)):
-            known |= {uid, kind}
+        if uid not in known and all(is_uid(one) for one in (uid, content.study, content.series)):
+            known.add(uid)
             yield uid, path, content
 
 

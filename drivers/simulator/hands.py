@@ -55,6 +55,34 @@ class Hands:
                 raise SourceEmpty(f"{barcode} is {where}, not in a mail slot; have the robot bring it there first")
             places.put(place, None, 0, _LONG_AGO)
 
+    def feed(self, drive: int, barcode: Barcode) -> None:
+        """Put a volume from the shelf into a drive that has no robot. What its drive let go of is taken out first.
+
+        Raises: NoSuchElement, SourceEmpty (not on the shelf), TargetFull (the drive holds a volume).
+        """
+        with self._places.change() as places:
+            place = _named(places, barcode)
+            if place.kind is not None:
+                raise SourceEmpty(f"{barcode} is not on the shelf but in {place.kind.value} {place.index}")
+            inside = _in_drive(places, drive)
+            if inside is not None and not inside.released:
+                raise TargetFull(f"drive {drive} holds {inside.barcode}; have it let go of that, or press its button")
+            if inside is not None:
+                places.put(inside, None, 0, _LONG_AGO)
+            places.put(place, ElementKind.DRIVE, drive, _LONG_AGO)
+
+    def take(self, drive: int) -> Barcode:
+        """Take the volume out of a drive that has no robot, by its button if it was not let go of, and shelve it.
+
+        Returns: its sticker. Raises: NoSuchElement, SourceEmpty (the drive is empty).
+        """
+        with self._places.change() as places:
+            inside = _in_drive(places, drive)
+            if inside is None:
+                raise SourceEmpty(f"drive {drive} is empty; there is nothing to take")
+            places.put(inside, None, 0, _LONG_AGO)
+            return Barcode(inside.barcode)
+
     def protect(self, barcode: Barcode, on: bool = True) -> None:
         """Set the write-protect tab of a volume, or take it back. Raises: NoSuchElement."""
         tab = self._root / "volumes" / _named(self._places.read(), barcode).volume / cartridge.PROTECTED
@@ -101,9 +129,15 @@ def make_volume(root: Path, volume: VolumeSpec) -> None:
     """Make the folder of a blank volume."""
     folder = root / "volumes" / volume.barcode
     if MEDIA[volume.medium].kind is MediumKind.TAPE:
-        cartridge.create(folder, volume.medium, volume.size_bytes, 2 * RECORD_BYTES)
+        cartridge.create(folder, volume.medium, volume.size_bytes, 2 * RECORD_BYTES, volume.worm)
     else:
         recorder.create(folder, volume.medium, volume.size_bytes)
+
+
+def _in_drive(places: Places, drive: int) -> Place | None:
+    if not 0 <= drive < len(places.drives):
+        raise NoSuchElement(f"there is no drive {drive}; drives run from 0 to {len(places.drives) - 1}")
+    return places.in_drive(drive)
 
 
 def _named(places: Places, barcode: str) -> Place:

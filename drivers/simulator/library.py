@@ -12,6 +12,7 @@ from drivers.clock import Clock
 from drivers.errors import LibraryBusy
 from drivers.simulator import state
 from drivers.simulator.bay import Bay
+from drivers.simulator.by_hand import ByHandChanger
 from drivers.simulator.changer import SimulatedChanger
 from drivers.simulator.faults import Faults
 from drivers.simulator.hands import Hands, make_volume
@@ -38,21 +39,26 @@ class SimulatedLibrary:
             raise LibraryBusy(f"the library in {root} belongs to another process; end that one first") from error
         self.root = root
         self.name: str = facts["name"]
+        self.clock = clock
         self.hands = Hands(root)
         try:
-            self._build([DriveSpec(**drive) for drive in facts["drives"]], clock)
+            self._build([DriveSpec(**drive) for drive in facts["drives"]], clock, bool(facts.get("by_hand", False)))
         except BaseException:
             self._lock.close()
             raise
 
-    def _build(self, drives: list[DriveSpec], clock: Clock) -> None:
+    def _build(self, drives: list[DriveSpec], clock: Clock, by_hand: bool) -> None:
         places = PlacesFile(self.root)
         self.faults = Faults(
             self.root,
             [*map(str, range(len(drives))), *(drive.serial for drive in drives)],
             lambda: {place.volume for place in places.read().volumes},
         )
-        self.changer: Changer = SimulatedChanger(self.name, places, self.faults, clock)
+        self.changer: Changer = (
+            ByHandChanger(self.name, places, self.faults)
+            if by_hand
+            else SimulatedChanger(self.name, places, self.faults, clock)
+        )
         self._tape_drives: dict[int, SimulatedTapeDrive] = {}
         self._recorders: dict[int, SimulatedRecorder] = {}
         for index, drive in enumerate(drives):
@@ -89,13 +95,14 @@ class SimulatedLibrary:
             make_volume(root, volume)
             place = Place(volume=volume.barcode, barcode=volume.barcode)
             places.volumes.append(place)
-            if volume.shelf:
+            if volume.shelf or spec.by_hand:
                 places.put(place, None, 0, now)
             else:
                 places.put(place, ElementKind.SLOT, next(free_slots), now)
         state.save(root / "places.json", places.as_json())
         # Last, so that a library that was interrupted while it was made is made again.
-        state.save(root / "library.json", {"name": spec.name, "drives": [asdict(drive) for drive in spec.drives]})
+        facts = {"name": spec.name, "drives": [asdict(drive) for drive in spec.drives]}
+        state.save(root / "library.json", facts | ({"by_hand": True} if spec.by_hand else {}))
 
     def close(self) -> None:
         """Let go of the library. Volumes stay where they are, also in the drives."""

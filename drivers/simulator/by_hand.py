@@ -42,7 +42,7 @@ class ByHandChanger:
             raise NoSuchElement(f"{self._name} has no drive {drive}; drives run from 0 to {len(places.drives) - 1}")
         place = places.in_drive(drive)
         if place is not None and not place.released:
-            raise ChangerError(f"drive {drive} of {self._name} holds on to its volume; tell the drive to unload")
+            raise NeedsOperator(f"drive {drive} of {self._name} holds on to its volume; tell the drive to unload")
 
     def transfer(self, source: int, target: int) -> None:
         raise NeedsOperator(f"{self._name} has no robot and no slots: carry the volume by hand")

@@ -8,6 +8,7 @@ import pytest
 from drivers.base import Barcode, DiscState
 from drivers.errors import ChangerError, DriveEmpty, NeedsOperator, NoSuchElement, SourceEmpty, TargetFull
 from drivers.simulator import DriveSpec, LibrarySpec, SimulatedLibrary, VolumeSpec
+from tests.drivers.contract.by_hand_contract import ByHandContract, Counter
 from tests.support.library import virtual_clock
 
 TAPE, DISC, OTHER = Barcode("A00001L8"), Barcode("D00001"), Barcode("D00002")
@@ -30,6 +31,20 @@ def library(tmp_path: Path) -> Iterator[SimulatedLibrary]:
     SimulatedLibrary.create(tmp_path, spec)
     with SimulatedLibrary(tmp_path, virtual_clock()) as library:
         yield library
+
+
+class TestSimulatedByHandChanger(ByHandContract):
+    @pytest.fixture
+    def counter(self, library: SimulatedLibrary) -> Counter:
+        def release(drive: int) -> None:
+            device = library.tape_drives[0] if drive == 0 else library.recorders[1]
+            device.wait_ready(300)
+            device.unload()
+
+        def take(drive: int) -> None:
+            library.hands.take(drive)
+
+        return Counter(library.changer, lambda drive: library.hands.feed(drive, (TAPE, DISC)[drive]), release, take)
 
 
 def full(library: SimulatedLibrary) -> list[bool]:

@@ -107,6 +107,17 @@ class ChangerError(DriverError):
     blame = Blame.LIBRARY
 
 
+class ChangerGone(ChangerError, DeviceGone):
+    """The robot is no longer there: switched off, or its connection was lost."""
+
+
+class BarcodeAmbiguous(ChangerError):
+    """Several volumes of the library carry the same barcode: which of them is meant cannot be told."""
+
+    retry = Retry.NEVER
+    blame = Blame.VOLUME
+
+
 class NeedsOperator(ChangerError):
     """There is no robot here: a person has to bring the volume or to take it out."""
 

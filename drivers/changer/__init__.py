@@ -1,0 +1,5 @@
+"""Robots, driven with mtx."""
+
+from drivers.changer.mtx import Limits, MtxChanger
+
+__all__ = ["Limits", "MtxChanger"]

@@ -1,11 +1,12 @@
 """What tape drives and recorders share: the medium in the drive, when it is ready, and what the drive remembers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
 
+from drivers import tape_alerts
 from drivers.clock import Clock
 from drivers.errors import DeviceError, DriveEmpty, DriveNotReady, DriverError, UnitAttention
 from drivers.simulator import state
@@ -34,6 +35,7 @@ class Bay:
 
     def __init__(self, root: Path, library: str, index: int, spec: DriveSpec, faults: Faults, clock: Clock) -> None:
         self.root, self.index, self.spec, self.faults, self.clock = root, index, spec, faults, clock
+        self.spend: Callable[[float], None] = clock.sleep  # how device time passes: a face may cut it short
         self.name = f"{library}/drive{index}"
         self.load_s = 0.0
         self._places = PlacesFile(root)
@@ -96,11 +98,11 @@ class Bay:
         """Let the load time pass. Raises: DriveNotReady."""
         never = self.faults.fire(Action.NEVER_READY, self.scope(place))
         if never or self.remaining_s(place) > limit_s:
-            self.clock.sleep(limit_s)
+            self.spend(limit_s)
             raise DriveNotReady(
                 f"{self.name} was not ready with {place.barcode} after {limit_s:g} s; try another drive, or wait longer"
             )
-        self.clock.sleep(self.remaining_s(place))
+        self.spend(self.remaining_s(place))
 
     def usable(self, place: Place | None) -> Place:
         """The medium, if it can be used at this moment. Raises: DriveEmpty, DriveNotReady."""
@@ -113,7 +115,7 @@ class Bay:
         """Let a fault of a whole operation happen, or a pending unit attention be told."""
         scope = self.scope(place)
         if hang := self.faults.fire(Action.HANG, scope, operation):
-            self.clock.sleep(hang.seconds)
+            self.spend(hang.seconds)
             raise DeviceError(f"{self.name} did not answer to {operation} within {hang.seconds:g} s; reset the drive")
         if self.faults.fire(Action.ATTENTION, scope):
             self.memory.attention = True
@@ -134,30 +136,12 @@ class Bay:
         self.memory = Memory(place.move, needs_cleaning=self.memory.needs_cleaning)
         self.keep()
 
-    def alerts(self, place: Place | None, own: Sequence[int] = ()) -> tuple[str, ...]:
-        """TapeAlert flags that are up, by name."""
-        numbers = {fault.first for fault in self.faults.standing(Action.ALERT, self.scope(place))} | set(own)
-        return tuple(ALERTS.get(number, f"alert_{number}") for number in sorted(numbers))
-
 
 def failure(error: type[DriverError], drive: str, operation: str, place: Place) -> DriverError:
     """The error of a failed operation, with what, to what and what to do."""
     return error(f"{drive}: {operation} failed on {place.barcode}; what was not flushed is in doubt, try another drive")
 
 
-# TapeAlert flags worth acting on. Source: SSC, log page 0x2E.
-ALERTS = {
-    3: "hard_error",
-    4: "media_at_risk",
-    5: "read_failure",
-    6: "write_failure",
-    7: "media_life",
-    9: "write_protected",
-    13: "snapped_tape",
-    14: "unrecoverable_mechanical_failure",
-    15: "memory_chip_failure",
-    18: "tape_directory_corrupted",
-    20: "clean_now",
-    21: "clean_periodic",
-    22: "expired_cleaning_media",
-}
+def alert_names(numbers: Iterable[int]) -> tuple[str, ...]:
+    """TapeAlert flags by name, in the order of their numbers."""
+    return tape_alerts.names(numbers)

@@ -61,13 +61,13 @@ class TapeMachine(RuleBasedStateMachine):
         records = [data[n : n + RECORD_BYTES] for n in range(0, len(data), RECORD_BYTES)]
         first = self.at
         limit = _CAPACITY_BYTES - _RESERVE_BYTES
-        if self.used_bytes(first) < limit:
+        if self.used_bytes(first) <= limit:
             self.warned = False
         expected: list[bytes | None] = []
         full = False
         for record in records:
             used = self.used_bytes(first) + sum(len(block or b"") for block in expected)
-            if used + len(record) > _CAPACITY_BYTES or (used >= limit and not self.warned):
+            if used + len(record) > _CAPACITY_BYTES or (used > limit and not self.warned):
                 full = self.warned = True
                 break
             expected.append(record)

@@ -1,12 +1,13 @@
 """The front of the catalog: one object that holds a sub-object for each subject."""
 
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
+from hsm.catalog.accounts import Accounts
 from hsm.catalog.copies import Copies
 from hsm.catalog.database import Database, make_engine, parse_url
 from hsm.catalog.drives import Drives
-from hsm.catalog.dump import Dump
+from hsm.catalog.dump import Dump, load_into_new
 from hsm.catalog.events import Events
 from hsm.catalog.facts import PolicyFacts
 from hsm.catalog.holds import Holds
@@ -46,6 +47,7 @@ class Catalog:
         self.holds = Holds(database)
         self.events = Events(database)
         self.leases = Leases(database)
+        self.accounts = Accounts(database)
         self.facts = PolicyFacts(database)
         self.dump = Dump(database)
         self.rebuild = Rebuild(database)
@@ -62,6 +64,20 @@ class Catalog:
         database = Database(make_engine(parse_url(url), pool_size, busy_timeout_s))
         try:
             bring_up(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    @classmethod
+    def from_dump(cls, url: str, stream: BinaryIO) -> Self:
+        """A new catalog with the content of a dump, also of one that an older version wrote. `stream` can be sought.
+
+        Raises: DumpDamaged, CatalogTooNew; what was made until then is to be thrown away.
+        """
+        database = Database(make_engine(parse_url(url), 1, 20.0))
+        try:
+            load_into_new(database, stream)
         except BaseException:
             database.close()
             raise

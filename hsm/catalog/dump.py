@@ -2,27 +2,30 @@
 
 First line: {"firn_catalog": 1, "schema": ..., "tables": [...]}. Then for each row {"t": table, "r": {column: value}},
 so ordered that whatever a row refers to is there before it. Last: {"rows": number, "sha256": of all bytes before it}.
-Times are ISO 8601 in UTC.
+Times are ISO 8601 in UTC. A dump that an older version of this program wrote is read into tables of its own schema,
+which then take the same steps up as any old catalog: a dump on a tape can be read for as long as the steps are
+kept, and they are kept for ever.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, BinaryIO
 
-from sqlalchemy import Connection, Date, Table, func, select, text
+from sqlalchemy import Connection, Date, DateTime, MetaData, Table, func, select, text
 
+from hsm.access.tables import SignIn, User
 from hsm.catalog.database import Database
 from hsm.catalog.errors import CatalogForeign, DumpDamaged
 from hsm.catalog.rows import chunks
-from hsm.catalog.schema import version
+from hsm.catalog.schema import bring_up, head, version
 from hsm.columns import Base, UtcDateTime
 from hsm.models import Counter, Lease, LibraryElement
 
 FORMAT = 1
-# What is only true for the moment and the machine.
-_LEFT_OUT = frozenset({Lease.__tablename__, LibraryElement.__tablename__, Counter.__tablename__})
+# What is true only for the moment and the machine, and what proves passwords: that is not for a tape in a vault.
+_LEFT_OUT = frozenset(model.__tablename__ for model in (Lease, LibraryElement, Counter, User, SignIn))
 TABLES: tuple[Table, ...] = tuple(t for t in Base.metadata.sorted_tables if t.name not in _LEFT_OUT)
 _BATCH = 1000
 
@@ -38,12 +41,47 @@ class Dump:
         return self._database.read(lambda connection: _write(connection, stream))
 
     def load(self, stream: BinaryIO) -> int:
-        """Read a dump into this catalog, which must hold nothing yet; the number of rows.
+        """Read a dump of the present schema into this catalog, which must hold nothing yet; the number of rows.
 
         Raises: DumpDamaged (cut, altered, of another schema), CatalogForeign when something is catalogued already.
         In both cases nothing is changed.
         """
-        return self._database.write(lambda connection: _load(connection, stream))
+        return self._database.write(lambda connection: _load(connection, stream, TABLES))
+
+
+def load_into_new(database: Database, stream: BinaryIO) -> int:
+    """Read a dump, also of an older schema, into a database without tables, and bring it up; the number of rows.
+
+    `stream` can be sought. What is left when this raises is to be thrown away.
+
+    Raises: DumpDamaged, CatalogTooNew.
+    """
+    begin = stream.tell()
+    schema = _schema_of(stream.readline())
+    stream.seek(begin)
+    bring_up(database, to=schema)
+    if schema == head():
+        return database.write(lambda connection: _load(connection, stream, TABLES))
+    rows = database.write(lambda connection: _load(connection, stream, _reflected(connection)))
+    bring_up(database)
+    return rows
+
+
+def _schema_of(line: bytes) -> str:
+    try:
+        value = json.loads(line)
+        if value["firn_catalog"] == FORMAT:
+            return str(value["schema"])
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise DumpDamaged("the first line of the dump does not say that it is one: it was cut or altered")
+
+
+def _reflected(connection: Connection) -> tuple[Table, ...]:
+    """The tables as the database has them, whatever this program's are."""
+    metadata = MetaData()
+    metadata.reflect(connection)
+    return tuple(t for t in metadata.sorted_tables if t.name not in {*_LEFT_OUT, "alembic_version"})
 
 
 def _line(value: Any) -> bytes:
@@ -74,29 +112,28 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _load(connection: Connection, stream: BinaryIO) -> int:
-    for table in TABLES:
+def _load(connection: Connection, stream: BinaryIO, tables: Sequence[Table]) -> int:
+    for table in tables:
         if connection.execute(select(func.count()).select_from(table)).scalar_one():
             raise CatalogForeign(f"the catalog is not empty ({table.name}): a dump is loaded into a new one only")
     rows = 0
-    lines = _checked(connection, stream)
+    lines = _checked(connection, stream, {table.name for table in tables})
     for part in chunks(lines, _BATCH):
         by_table: dict[str, list[dict[str, Any]]] = {}
         for name, row in part:
             by_table.setdefault(name, []).append(row)
-        for table in TABLES:
+        for table in tables:
             if table.name in by_table:
                 connection.execute(table.insert(), [_typed(table, row) for row in by_table[table.name]])
         rows += len(part)
     if connection.dialect.name == "postgresql":
-        _renumber(connection)
+        _renumber(connection, tables)
     return rows
 
 
-def _checked(connection: Connection, stream: BinaryIO) -> Iterator[tuple[str, dict[str, Any]]]:
+def _checked(connection: Connection, stream: BinaryIO, names: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The rows of a dump, checked while they pass. Raises: DumpDamaged."""
     digest = hashlib.sha256()
-    names = {table.name for table in TABLES}
     rows = -1
     for line in stream:
         try:
@@ -133,14 +170,14 @@ def _value(table: Table, key: str, value: Any) -> Any:
     kind = table.c[key].type
     if value is None:
         return None
-    if isinstance(kind, UtcDateTime):
+    if isinstance(kind, UtcDateTime | DateTime):
         return datetime.fromisoformat(value)
     return date.fromisoformat(value) if isinstance(kind, Date) else value
 
 
-def _renumber(connection: Connection) -> None:
+def _renumber(connection: Connection, tables: Sequence[Table]) -> None:
     """New rows continue after the loaded ones."""
-    for table in TABLES:
+    for table in tables:
         if "id" in table.c:
             connection.execute(
                 text(

@@ -35,37 +35,39 @@ def version(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def bring_up(database: Database) -> None:
-    """Make or upgrade all tables. Nothing happens when the database is up to date.
+def bring_up(database: Database, to: str | None = None) -> None:
+    """Make or upgrade all tables, as far as a version (the newest without one). Nothing happens when it is reached.
 
     Raises: CatalogTooNew, CatalogForeign, CatalogUnavailable.
     """
+    target = head() if to is None else to
     try:
-        if database.read(version) != head():
-            database.change_schema(lambda connection: _upgrade(connection, database.is_sqlite))
+        if database.read(version) != target:
+            database.change_schema(lambda connection: _upgrade(connection, database.is_sqlite, target))
     except DatabaseError as error:
         if "file is not a database" in str(error.orig):
             raise CatalogForeign(f"{database.engine.url.database} is no SQLite database; name another file") from error
         raise
 
 
-def _upgrade(connection: Connection, is_sqlite: bool) -> None:
+def _upgrade(connection: Connection, is_sqlite: bool, target: str) -> None:
     if not is_sqlite:
         connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": LOCK_ID})
     found = version(connection)  # somebody else may have been faster
-    if found == head():
+    if found == target:
         return
     if found is None and (tables := inspect(connection).get_table_names()):
         raise CatalogForeign(
             f"the database holds tables that are not ours ({', '.join(sorted(tables)[:3])}); name another"
         )
     alembic = config()
-    if found is not None:
+    for named in (found, target):
         try:
-            ScriptDirectory.from_config(alembic).get_revision(found)
+            if named is not None:
+                ScriptDirectory.from_config(alembic).get_revision(named)
         except CommandError:
             raise CatalogTooNew(
-                f"the catalog has schema {found}, this program knows schemas up to {head()}: install the newer version"
+                f"the catalog has schema {named}, this program knows schemas up to {head()}: install the newer version"
             ) from None
     alembic.attributes["connection"] = connection
-    command.upgrade(alembic, "head")
+    command.upgrade(alembic, target)

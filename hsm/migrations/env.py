@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import hsm.access.tables
 import hsm.models  # noqa: F401 - the tables enter the metadata
 from hsm.columns import Base
 

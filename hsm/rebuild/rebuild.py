@@ -14,7 +14,7 @@ from drivers.base import Barcode, MediumKind
 from drivers.clock import Clock
 from drivers.errors import DriverError
 from hsm.catalog import Catalog
-from hsm.catalog.errors import DumpDamaged, VolumeRefused
+from hsm.catalog.errors import CatalogTooNew, DumpDamaged, VolumeRefused
 from hsm.facts import Arrival, PoolFile
 from hsm.format.errors import FormatError
 from hsm.header import HeaderInvalid, read_header
@@ -76,7 +76,7 @@ def rebuild(
         try:
             _restore_rules(catalog, newest[2], clock.now())
             report.rules_from = newest[1]
-        except DumpDamaged as error:
+        except (DumpDamaged, CatalogTooNew) as error:
             report.faults.append(f"{newest[1]}: policies and holds are not restored: {error}")
     _read_pool(catalog, pool, report, clock, progress)
     log.info("catalog_rebuilt", volumes=len(report.volumes), packs=report.packs, files=report.files)
@@ -173,17 +173,15 @@ def _arrival(pool: OnlinePool, file: PoolFile) -> Arrival:
 
 def _restore_rules(catalog: Catalog, lines: bytes, now: datetime) -> None:
     """Policies and holds are nowhere but in copies of the catalog: take them from the newest."""
-    with tempfile.TemporaryDirectory(prefix="firn-rebuild.") as folder:
-        old = Catalog.open(f"sqlite:///{Path(folder) / 'old.db'}")
-        try:
-            old.dump.load(BytesIO(lines))
-            version = old.policies.current()
-            if version is not None and catalog.policies.current() is None:
-                catalog.policies.publish(version.text, version.author, now)
-            standing = {(h.study_instance_uid, h.reason) for h in catalog.holds.list(in_force_at=now)}
-            for hold in old.holds.list(in_force_at=now):
-                known = catalog.studies.get(hold.study_instance_uid) is not None
-                if known and (hold.study_instance_uid, hold.reason) not in standing:
-                    catalog.holds.place(hold.study_instance_uid, hold.reason, hold.placed_by, now, hold.until)
-        finally:
-            old.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="firn-rebuild.") as folder,
+        Catalog.from_dump(f"sqlite:///{Path(folder) / 'old.db'}", BytesIO(lines)) as old,
+    ):
+        version = old.policies.current()
+        if version is not None and catalog.policies.current() is None:
+            catalog.policies.publish(version.text, version.author, now)
+        standing = {(h.study_instance_uid, h.reason) for h in catalog.holds.list(in_force_at=now)}
+        for hold in old.holds.list(in_force_at=now):
+            known = catalog.studies.get(hold.study_instance_uid) is not None
+            if known and (hold.study_instance_uid, hold.reason) not in standing:
+                catalog.holds.place(hold.study_instance_uid, hold.reason, hold.placed_by, now, hold.until)

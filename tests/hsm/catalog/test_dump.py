@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from drivers.base import MediumKind
-from hsm.catalog import Catalog, CatalogForeign, DumpDamaged
+from hsm.access.roles import Role
+from hsm.catalog import Catalog, CatalogForeign, CatalogTooNew, DumpDamaged
 from hsm.catalog.dump import TABLES
 from tests.hsm.catalog.world import LATER, START, TAPES, World, arrival, study_uid
 
@@ -48,6 +49,32 @@ def test_a_dump_is_the_same_after_a_way_through_either_database(
     assert tables == {table.name for table in TABLES}
     assert copied(dump, f"sqlite:///{tmp_path / 'other.db'}") == dump
     assert copied(dump, postgres_url) == dump
+
+
+def test_a_dump_of_the_first_schema_is_read_for_ever(tmp_path: Path) -> None:
+    dump = Path(__file__).with_name("dump_of_schema_0001.jsonl").read_bytes()
+    with Catalog.from_dump(f"sqlite:///{tmp_path / 'old.db'}", io.BytesIO(dump)) as catalog:
+        assert catalog.studies.get(study_uid(1)) is not None
+        assert [version.text for version in catalog.policies.history()] == ["rule ü"]
+        assert [(hold.reason, hold.placed_at) for hold in catalog.holds.list()] == [("trial", START)]
+        catalog.accounts.list()  # what came later is there, too
+        catalog.intake.record(arrival(7))
+        assert catalog.studies.get(study_uid(7)) is not None
+
+
+def test_a_dump_of_a_later_schema_or_of_none_is_refused(tmp_path: Path) -> None:
+    later = b'{"firn_catalog":1,"schema":"9999","tables":[]}\n'
+    with pytest.raises(CatalogTooNew, match="9999"):
+        Catalog.from_dump(f"sqlite:///{tmp_path / 'a.db'}", io.BytesIO(later))
+    for line in (b"", b"rubbish\n", b"[]\n", b'{"firn_catalog":2,"schema":"0001"}\n'):
+        with pytest.raises(DumpDamaged):
+            Catalog.from_dump(f"sqlite:///{tmp_path / 'b.db'}", io.BytesIO(line))
+
+
+def test_a_dump_holds_nothing_that_proves_a_password(world: World) -> None:
+    world.catalog.accounts.add("anna", "Anna", Role.STAFF, "$argon2$hash-of-anna", False, "me", START)
+    world.catalog.accounts.sign_in("anna", "token", "127.0.0.1", START)
+    assert b"hash-of-anna" not in full(world)
 
 
 def test_a_dump_is_only_loaded_into_an_empty_catalog(world: World) -> None:

@@ -1,7 +1,9 @@
 #!/bin/bash
-# Brings a Debian 12 machine to where Firn runs:  bootstrap.sh run | test
-#   run    programs that drive the hardware, and .venv from requirements.lock
-#   test   the same and the programs that tests use, .venv from requirements-dev.lock
+# Brings a Debian 12 machine to where Firn runs:  bootstrap.sh run | test | devices
+#   run      programs that drive the hardware, and .venv from requirements.lock
+#   test     the same and the programs that tests use, .venv from requirements-dev.lock
+#   devices  the same and the programs that check the Vagrantfile
+#   packages only says which Debian packages `run` installs, one a line
 # What is there already is left alone: a second call does nothing and needs no network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,11 +15,21 @@ runtime_packages=(
     lsscsi     # which changer goes with which drive
     xorriso    # writes and checks optical discs
     par2       # recovery data on discs
+    stenc      # encryption keys of tape drives
 )
 test_packages=(
     dcmtk      # foreign DICOM peers
     dicom3tools # a validator that is not ours
     postgresql # the catalog on several machines
+    # the test machine, .ci/vm
+    qemu-system-x86
+    mmdebstrap
+    cpio
+    e2fsprogs
+    kmod
+)
+devices_packages=(
+    vagrant
 )
 
 say() { printf 'firn: %s\n' "$*"; }
@@ -98,6 +110,11 @@ make_venv() {
     printf '%s\n' "$want" >"$stamp"
 }
 
+if [ "${1:-}" = packages ]; then
+    printf '%s\n' "${runtime_packages[@]}"
+    exit
+fi
+
 # Two calls side by side would write one .venv; the second waits.
 exec 9<.ci/bootstrap.sh
 flock 9
@@ -111,8 +128,12 @@ case ${1:-} in
         install_packages "${runtime_packages[@]}" "${test_packages[@]}"
         make_venv dev
         ;;
+    devices)
+        install_packages "${runtime_packages[@]}" "${test_packages[@]}" "${devices_packages[@]}"
+        make_venv dev
+        ;;
     *)
-        say "usage: bootstrap.sh run | test" >&2
+        say "usage: bootstrap.sh run | test | devices | packages" >&2
         exit 2
         ;;
 esac

@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 
 from drivers import tape_alerts
+from drivers.base import ElementKind
 from drivers.clock import Clock
 from drivers.errors import DeviceError, DriveEmpty, DriveNotReady, DriverError, UnitAttention
 from drivers.simulator import state
@@ -135,6 +136,12 @@ class Bay:
                 found.released = True
         self.memory = Memory(place.move, needs_cleaning=self.memory.needs_cleaning)
         self.keep()
+
+    def take_in(self, place: Place) -> None:
+        """Take a medium in again that was let go of, unless the robot was faster."""
+        with self._places.change() as places:
+            if (found := places.in_drive(self.index)) is not None and found.move == place.move:
+                places.put(found, ElementKind.DRIVE, self.index, self.clock.now(), found.origin)
 
 
 def failure(error: type[DriverError], drive: str, operation: str, place: Place) -> DriverError:

@@ -16,7 +16,7 @@ import os
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from drivers.errors import MediumError
@@ -26,6 +26,7 @@ _ENTRY = struct.Struct("<QII")
 _NUMBER = struct.Struct("<Q")
 _MARK = 0xFFFFFFFF
 PROTECTED = "write-protected"  # a file of that name is the tab
+_SCAN_ENTRIES = 4096  # index entries looked through at a time
 _RESERVE_PARTS = 50  # early warning comes when 1/50 of the tape is left
 
 
@@ -97,6 +98,15 @@ class Cartridge:
         entry = self._entry(block)
         return self._end_of(block) if entry is None else entry[0]
 
+    def marks(self, first: int, last: int) -> Iterator[int]:
+        """The filemarks from one block up to before another, in order. A damaged entry counts as a record."""
+        while first < last:
+            size = min(last - first, _SCAN_ENTRIES) * _ENTRY.size
+            for block, entry in enumerate(_ENTRY.iter_unpack(os.pread(self._index, size, first * _ENTRY.size)), first):
+                if entry[1] == _MARK:
+                    yield block
+            first += _SCAN_ENTRIES
+
     def record(self, block: int) -> bytes | None:
         """The bytes of a record, None for a filemark. Raises: MediumError."""
         offset, length = self.entry(block)
@@ -148,14 +158,18 @@ class Cartridge:
         """Add to the cartridge's own counters (mounts, bytes_written, ...); kept with the next sync or close."""
         self._counted.update(events)
 
+    def counters(self) -> Counter[str]:
+        """What was counted over the cartridge's whole life."""
+        return Counter(state.load(self.folder / "volume.json")["counters"]) + self._counted
+
     def counter(self, name: str) -> int:
         """One of the cartridge's counters."""
-        return int(state.load(self.folder / "volume.json")["counters"].get(name, 0)) + self._counted[name]
+        return self.counters()[name]
 
     def _keep_counters(self) -> None:
         if self._counted:
             facts = state.load(self.folder / "volume.json")
-            facts["counters"] = dict(self._counted + Counter(facts["counters"]))
+            facts["counters"] = dict(self.counters())
             state.save(self.folder / "volume.json", facts)
             self._counted.clear()
 

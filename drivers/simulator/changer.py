@@ -1,22 +1,21 @@
-"""The robot."""
-
-from datetime import datetime
+"""The robot as a program sees it."""
 
 from drivers.base import ElementKind, Inventory
 from drivers.clock import Clock
-from drivers.errors import ChangerError, NoSuchElement, SourceEmpty, TargetFull
+from drivers.errors import ChangerError, NoSuchElement
 from drivers.simulator.faultlines import Action
 from drivers.simulator.faults import Faults, Scope
-from drivers.simulator.state import Place, Places, PlacesFile
-from drivers.timing import ROBOT
+from drivers.simulator.robot import Robot
+from drivers.simulator.state import Places, PlacesFile
 
 
 class SimulatedChanger:
-    """Moves volumes about; a move takes the robot's time and then happens in one step."""
+    """Slots, mail slots and drives, and a robot that serves them."""
 
     def __init__(self, name: str, places: PlacesFile, faults: Faults, clock: Clock) -> None:
         self._name = name
-        self._places, self._faults, self._clock = places, faults, clock
+        self._places, self._faults = places, faults
+        self.robot = Robot(name, places, faults, clock)
 
     @property
     def name(self) -> str:
@@ -27,65 +26,28 @@ class SimulatedChanger:
         return False
 
     def inventory(self) -> Inventory:
+        self.robot.check_idle()
         if self._faults.fire(Action.BLIND, Scope()):
             raise ChangerError(f"the robot of {self._name} does not answer; look at the library, then ask again")
         places = self._places.read()
-        hidden = frozenset(
-            place.volume for place in places.volumes if self._faults.standing(Action.HIDE, Scope(volume=place.volume))
-        )
-        return Inventory(self._name, places.elements(hidden))
+        return Inventory(self._name, places.elements(hidden_volumes(self._faults, places)))
 
     def load(self, slot: int, drive: int) -> None:
         places = self._places.read()
-        self._check_slot(places, slot)
+        kind = self._check_slot(places, slot)
         self._check_drive(places, drive)
-        place = _source(places.in_storage(slot), f"slot {slot} of {self._name}")
-        _target(places.in_drive(drive), f"drive {drive} of {self._name}")
-        self._move("load", place, drive, ElementKind.DRIVE, drive, slot)
+        self.robot.move((kind, slot), (ElementKind.DRIVE, drive))
 
     def unload(self, drive: int, slot: int) -> None:
         places = self._places.read()
         kind = self._check_slot(places, slot)
         self._check_drive(places, drive)
-        place = _source(places.in_drive(drive), f"drive {drive} of {self._name}")
-        _target(places.in_storage(slot), f"slot {slot} of {self._name}")
-        if not place.released:
-            raise ChangerError(
-                f"drive {drive} of {self._name} holds on to {place.barcode}; tell the drive to unload, then move it"
-            )
-        self._move("unload", place, drive, kind, slot)
+        self.robot.move((ElementKind.DRIVE, drive), (kind, slot))
 
     def transfer(self, source: int, target: int) -> None:
         places = self._places.read()
-        self._check_slot(places, source)
-        kind = self._check_slot(places, target)
-        place = _source(places.in_storage(source), f"slot {source} of {self._name}")
-        _target(places.in_storage(target), f"slot {target} of {self._name}")
-        self._move("transfer", place, None, kind, target)
-
-    def _move(
-        self, operation: str, place: Place, drive: int | None, kind: ElementKind, index: int, origin: int | None = None
-    ) -> None:
-        scope = Scope(drive, None if drive is None else self._places.read().drives[drive], place.volume)
-        self._clock.sleep(ROBOT.move_s)
-        if self._faults.fire(Action.ROBOT_BEFORE, scope, operation):
-            raise ChangerError(
-                f"the robot of {self._name} is stuck: {operation} of {place.barcode} was not done; "
-                "look into the library, then ask for the inventory"
-            )
-        now: datetime = self._clock.now()
-        with self._places.change() as places:
-            found = next(p for p in places.volumes if p.volume == place.volume)
-            if (found.kind, found.index) != (place.kind, place.index) or places.at(kind, index) is not None:
-                raise ChangerError(
-                    f"somebody moved volumes of {self._name} during the {operation}; ask for the inventory"
-                )
-            places.put(found, kind, index, now, origin)
-        if self._faults.fire(Action.ROBOT_AFTER, scope, operation):
-            raise ChangerError(
-                f"the robot of {self._name} reported a failure after the {operation} of {place.barcode}; "
-                "where it is now must be asked"
-            )
+        kinds = self._check_slot(places, source), self._check_slot(places, target)
+        self.robot.move((kinds[0], source), (kinds[1], target))
 
     def _check_slot(self, places: Places, slot: int) -> ElementKind:
         kind = places.kind_of(slot)
@@ -99,12 +61,8 @@ class SimulatedChanger:
             raise NoSuchElement(f"{self._name} has no drive {drive}; drives run from 0 to {len(places.drives) - 1}")
 
 
-def _source(place: Place | None, where: str) -> Place:
-    if place is None:
-        raise SourceEmpty(f"{where} is empty; ask for the inventory")
-    return place
-
-
-def _target(place: Place | None, where: str) -> None:
-    if place is not None:
-        raise TargetFull(f"{where} already holds {place.barcode}; ask for the inventory")
+def hidden_volumes(faults: Faults, places: Places) -> frozenset[str]:
+    """The volumes whose barcode the robot cannot read."""
+    return frozenset(
+        place.volume for place in places.volumes if faults.standing(Action.HIDE, Scope(volume=place.volume))
+    )

@@ -24,6 +24,7 @@ class Action(StrEnum):
     UNREADABLE = "unreadable"  # blocks of a tape, bytes of a disc
     ROT = "rot"  # a byte reads with one bit changed
     HIDE = "hide barcode"  # the robot cannot read the sticker
+    BUSY = "robot busy"  # asked for a move or the inventory while it does something else
     BLIND = "fail inventory"  # the robot does not say what is where
     ROBOT_BEFORE = "fail robot before"  # the volume stays where it was
     ROBOT_AFTER = "fail robot after"  # the volume was moved all the same
@@ -126,6 +127,7 @@ def _forms() -> tuple[_Form, ...]:
             "volume",
         ),
         simple(Action.HIDE, None, "volume"),
+        simple(Action.BUSY, 1),
         simple(Action.BLIND, 1),
         form(
             "fail robot before load",

@@ -175,6 +175,16 @@ class TapeMechanism:
         rot = self.bay.faults.standing(Action.ROT, self.bay.scope(place))
         return flip(record, cartridge.offset_of(block), [fault.first for fault in rot])
 
+    def erase(self, cartridge: Cartridge, place: Place, whole: bool) -> None:
+        """End the data under the head; `whole`: and go over the rest of the tape, which takes its time."""
+        self.start()
+        self._check_worm(cartridge, place)
+        if whole:
+            left_bytes = cartridge.capacity_bytes - cartridge.offset_of(self._at)
+            self.bay.spend(transfer_s(self.model.rate_bytes_s, max(left_bytes, 0)))
+        cartridge.cut(self._at)
+        self._unflushed = True
+
     def flush(self, cartridge: Cartridge, place: Place) -> None:
         """Return when everything written is on the medium. Raises: DeferredError."""
         self.tell_deferred("flush", cartridge)
@@ -216,6 +226,11 @@ class TapeMechanism:
         self.bay.spend(self.model.unload_s)
         self._drop()
         self.bay.release(place)
+
+    def load(self, place: Place) -> None:
+        """Take a medium in again that was let go of and lies in the drive still. Ready after the load time."""
+        self.bay.take_in(place)
+        self.look()
 
     def pay(self, due_bytes: int = 0) -> None:
         """Spend the device time of the blocks that went by, less what the host took, once they are more than due."""

@@ -1,6 +1,6 @@
 """Errors of a simulated drive that its SCSI face tells apart and a caller of the roles need not."""
 
-from drivers.errors import DeviceError, EndOfMedium, WriteProtected
+from drivers.errors import ChangerError, DeviceError, EndOfMedium, WriteProtected
 
 
 class VolumeOverflow(EndOfMedium):
@@ -17,3 +17,15 @@ class DeferredError(DeviceError):
 
 class PowerLost(DeviceError):
     """The drive lost power, and with it what was not flushed."""
+
+
+class HeldByDrive(ChangerError):
+    """A drive has not let go of the volume the robot was to take."""
+
+
+class RobotStuck(ChangerError):
+    """The robot could not do it; everything is where it was."""
+
+
+class RobotBusy(ChangerError):
+    """The robot is occupied with something else; the same request succeeds later."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from appliance import build
+from appliance.accounts import demo_accounts, first_account
 from appliance.config import Config
 from appliance.logs import LogFormat, set_up
 from appliance.supervise import PARENT_VARIABLE, Service, Supervisor, Timing, tell_ready
@@ -138,11 +139,16 @@ def serve(
     Raises: ServiceFailed, ArchiveMissing, CatalogError, PoolError.
     """
     set_up(config.log.level, LogFormat(config.log.format), "serve")
-    build.open_catalog(config, create=False).close()  # said here once instead of by each service
+    with build.open_catalog(config, create=False) as catalog:  # said here once instead of by each service
+        first = first_account(catalog, datetime.now(UTC))
     build.open_pool(config).check()
-    Supervisor(
-        services(config, config_path, log_dir), say, timing or Timing(), all_ready=lambda: say(addresses(config))
-    ).run()
+
+    def ready() -> None:
+        say(addresses(config))
+        if first is not None:
+            say(first.words)
+
+    Supervisor(services(config, config_path, log_dir), say, timing or Timing(), all_ready=ready).run()
     say("Stopped.")
 
 
@@ -174,8 +180,11 @@ def serve_demo(root: Path, given_config: Path | None, say: Say) -> None:
         feeder = _Feeder(path, log_dir)
         say(f"Demo archive in {config.archive.data_dir}; logs in {log_dir}. Stop with Ctrl-C.")
 
+        sign_in = demo_accounts(catalog, config.archive.data_dir, datetime.now(UTC))
+
         def ready() -> None:
             say(addresses(config))
+            say(sign_in)
             say(f"In another terminal: firn --config {os.path.relpath(path)} status")
             feeder.start()
 

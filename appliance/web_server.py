@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import sys
 from typing import Any
 
 from flask import Flask
@@ -9,6 +10,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from appliance import build
+from appliance.accounts import first_account
 from appliance.config import Config
 from drivers.clock import SystemClock
 from hsm.catalog import Catalog
@@ -39,7 +41,11 @@ def pages(config: Config, catalog: Catalog) -> Flask:
     names = {config.web.host, socket.gethostname(), socket.getfqdn()} - {"0.0.0.0", "::"}
     settings = WebSettings(
         secret_key=web_key(config),
-        trusted_hosts=tuple(sorted(names)),
+        trusted_hosts=tuple(sorted({*names, *config.web.trusted_hosts})),
+        secure_cookies=config.web.secure_cookies,
+        session_idle_s=config.web.session_idle_s,
+        session_longest_s=config.web.session_longest_s,
+        notice=config.web.notice,
         max_releases=config.engine.max_releases_per_tick,
     )
     return create_app(
@@ -63,6 +69,8 @@ class PagesServer(BaseApplication):  # type: ignore[misc] # gunicorn ships no ty
         catalog = build.open_catalog(config, create=False)
         try:
             pages(config, catalog)  # what is wrong is said now, and not by a worker again and again
+            if (first := first_account(catalog, SystemClock().now())) is not None:
+                sys.stderr.write(first.words + "\n")
         finally:
             catalog.close()
         super().__init__()

@@ -10,22 +10,37 @@ from typing import Any
 from flask import Flask, current_app, request, url_for
 from markupsafe import Markup
 
+from hsm.access.roles import Right
 from hsm.states import JobState
 from web import bars, errors, security, words
+from web.access import gate
 from web.services import EXTENSION, Services
 from web.services import services as present_services
-from web.views import dashboard, events, health, jobs, library, policies, quarantine, studies, volumes
+from web.views import dashboard, events, health, jobs, library, people, policies, quarantine, sign_in, studies, volumes
 
-VIEWS: tuple[ModuleType, ...] = (dashboard, studies, library, volumes, jobs, policies, events, quarantine, health)
+VIEWS: tuple[ModuleType, ...] = (
+    dashboard,
+    studies,
+    library,
+    volumes,
+    jobs,
+    policies,
+    events,
+    quarantine,
+    people,
+    sign_in,
+    health,
+)
 NAVIGATION = (
-    ("dashboard.show", "Overview"),
-    ("studies.index", "Studies"),
-    ("library.show", "Library"),
-    ("volumes.index", "Volumes"),
-    ("jobs.index", "Jobs"),
-    ("policies.show", "Policies"),
-    ("events.index", "Events"),
-    ("quarantine.index", "Quarantine"),
+    ("dashboard.show", "Overview", Right.LOOK),
+    ("studies.index", "Studies", Right.LOOK),
+    ("library.show", "Library", Right.LOOK),
+    ("volumes.index", "Volumes", Right.LOOK),
+    ("jobs.index", "Jobs", Right.LOOK),
+    ("policies.show", "Policies", Right.LOOK),
+    ("events.index", "Events", Right.LOOK),
+    ("quarantine.index", "Quarantine", Right.LOOK),
+    ("people.index", "People", Right.ADMINISTER),
 )
 ASSET_MAX_AGE_S = 30 * 86400  # an address changes with its content, see asset()
 
@@ -45,6 +60,7 @@ def create_app(services: Services) -> Flask:
     errors.register(app)
     for view in VIEWS:
         app.register_blueprint(view.pages)
+    gate.guard(app)
     app.jinja_env.globals.update(
         asset=asset,
         bar=bars.bar,

@@ -20,14 +20,16 @@ ENGINE_LEASE = "engine"
 class WebSettings:
     """How the pages behave.
 
-    secret_key signs the session cookie that holds the form token: 32 random bytes, the same in every worker.
-    trusted_hosts are the names, without port, under which the pages may be asked besides the loopback ones. While there
-    is no sign-in, whoever reaches a trusted name may read everything and ask for recalls.
+    secret_key signs the cookie that holds the session and the form token: 32 random bytes, the same in every worker.
+    trusted_hosts are the names, without port, under which the pages may be asked besides the loopback ones.
     """
 
     secret_key: bytes = field(repr=False)
     trusted_hosts: tuple[str, ...] = ()
     secure_cookies: bool = False  # True behind TLS
+    session_idle_s: float = 8 * 3600.0  # an unused session ends after this time
+    session_longest_s: float = 7 * 86400.0  # and a used one after this
+    notice: str = ""  # said above the sign-in form
     zone: tzinfo = UTC  # of the absolute times
     page_size: int = 50
     poll_s: int = 5

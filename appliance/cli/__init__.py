@@ -7,6 +7,7 @@ from appliance.cli import (  # each hangs its commands on the root, in the order
     libraries,
     looking,
     moving,
+    people,
     policies,
     pools,
     serving,
@@ -17,7 +18,20 @@ from appliance.cli.application import app
 
 __all__ = ["app", "main"]
 
-_FAMILIES = (serving, looking, status, moving, importing, policies, holds, volumes, libraries, configuration, pools)
+_FAMILIES = (
+    serving,
+    looking,
+    status,
+    moving,
+    importing,
+    policies,
+    holds,
+    volumes,
+    libraries,
+    people,
+    configuration,
+    pools,
+)
 
 
 def main() -> None:

@@ -117,6 +117,18 @@ class WebSection(Section):
     host: Host = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all networks.")
     port: Port = Field(8080, description="TCP port of the web server.")
     threads: int = Field(8, ge=1, le=256, description="Requests that are answered at a time.")
+    trusted_hosts: tuple[Host, ...] = Field(
+        (),
+        description="Further names, without port, under which the pages are asked for, for example by a reverse proxy. "
+        "web.host, the machine's own name and the loopback names are answered always.",
+        examples=[["archive.example"]],
+    )
+    secure_cookies: bool = Field(
+        False, description="Send cookies over TLS only; set it when a reverse proxy in front speaks https."
+    )
+    session_idle_s: float = Field(28800, ge=60, description="Who does nothing for so long must sign in again.")
+    session_longest_s: float = Field(604800, ge=60, description="Who signed in so long ago must sign in again.")
+    notice: str = Field("", max_length=2000, description="Words above the sign-in form, as the house requires them.")
 
 
 class OnlineSection(Section):

@@ -108,11 +108,13 @@ class Accounts:
 
     def set_role(self, name: str, role: Role, by: str, now: datetime) -> None:
         """Give a person another role. Raises: UserRefused, also when nobody would be left to administer."""
-        self._change(name, {"role": role.value}, "user_role_changed", {"role": role.value, "by": by}, now)
+        self._change(
+            name, {"role": role.value}, "user_role_changed", {"role": role.value, "by": by}, now, takes_rights=True
+        )
 
     def disable(self, name: str, by: str, now: datetime) -> None:
         """Close an account and end its sessions. Raises: UserRefused, as set_role."""
-        self._change(name, {"disabled": True}, "user_disabled", {"by": by}, now, end_sessions=True)
+        self._change(name, {"disabled": True}, "user_disabled", {"by": by}, now, True, takes_rights=True)
 
     def enable(self, name: str, by: str, now: datetime) -> None:
         """Open an account again, also one that wrong passwords had closed. Raises: UserRefused."""
@@ -132,6 +134,7 @@ class Accounts:
         fields: Mapping[str, Any],
         now: datetime,
         end_sessions: bool = False,
+        takes_rights: bool = False,
     ) -> None:
         tidied = tidy_name(name)
 
@@ -142,7 +145,8 @@ class Accounts:
             if changed is None:
                 raise UserRefused(f"there is no account {tidied!r}")
             open_administrators = (User.role == Role.ADMINISTRATOR.value) & User.disabled.is_(False)
-            if not connection.execute(select(func.count()).select_from(User).where(open_administrators)).scalar():
+            left = select(func.count()).select_from(User).where(open_administrators)
+            if takes_rights and not connection.execute(left).scalar():
                 raise UserRefused(f"{tidied!r} is the only administrator left; make somebody else one first")
             if end_sessions:
                 connection.execute(delete(SignIn).where(SignIn.user_fk == changed))

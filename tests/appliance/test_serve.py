@@ -101,7 +101,7 @@ def test_services_become_reachable_are_replaced_when_killed_and_end_with_their_p
     serving: Callable[[], Running],
 ) -> None:
     running = serving()
-    running.wait_for("engine   ready", "web      ready", "pacs     ready", "Health    http:")
+    running.wait_for("engine   ready", "web      ready", "pacs     ready", "Health    http:", "Sign in  as admin")
     config = load(running.config_path, {})
 
     # reachable: the pages answer, and the node stores

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tests.web.world import World, busy, new_catalog, new_world
-from web.app import create_app
+from tests.web.world import World, browser, busy, new_catalog, new_world
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +26,7 @@ def world(tmp_path: Path, stocked: Path) -> Iterator[World]:
 @pytest.fixture
 def client(world: World) -> FlaskClient:
     """A browser that looks at it."""
-    return create_app(world.services()).test_client()
+    return browser(world.services())
 
 
 @pytest.fixture(scope="session")
@@ -35,5 +34,5 @@ def busy_client(tmp_path_factory: pytest.TempPathFactory, stocked: Path) -> Iter
     """A browser that looks at an archive where much goes on; for tests that change nothing."""
     made = new_world(tmp_path_factory.mktemp("busy"), stocked)
     busy(made)
-    yield create_app(made.services()).test_client()
+    yield browser(made.services())
     made.catalog.close()

@@ -11,8 +11,7 @@ from structlog.testing import capture_logs
 from hsm.catalog.errors import CatalogUnavailable
 from hsm.facts import DiskFacts
 from tests.web.reader import read
-from tests.web.world import World
-from web.app import create_app
+from tests.web.world import World, browser
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,7 @@ def failing(world: World, error: Exception) -> FlaskClient:
     def usage() -> DiskFacts:
         raise error
 
-    return create_app(replace(world.services(), pool_usage=usage)).test_client()
+    return browser(replace(world.services(), pool_usage=usage))
 
 
 def test_an_unexpected_error_leaks_nothing(world: World) -> None:
@@ -90,8 +89,11 @@ def test_health_survives_a_lame_catalog(world: World, monkeypatch: pytest.Monkey
     def away(_work: Callable[..., Any]) -> Any:
         raise CatalogUnavailable("gone")
 
+    client = browser(world.services())
     monkeypatch.setattr(world.catalog.database, "read", away)
-    client = create_app(world.services()).test_client()
+    page = client.get("/studies")
+    assert page.status_code == 503
+    assert "Nothing is lost" in page.text
     assert client.get("/healthz").status_code == 200
     answer = client.get("/readyz")
     assert answer.status_code == 503

@@ -8,8 +8,7 @@ import pytest
 
 from drivers.clock import VirtualClock
 from tests.web.reader import read
-from tests.web.world import NOW, World
-from web.app import create_app
+from tests.web.world import NOW, World, browser
 from web.memo import Aside, Kept, Memo, Working
 
 PATIENT_S = 30.0
@@ -96,7 +95,7 @@ def test_a_long_dry_run_is_announced_and_appears_by_itself(world: World, monkeyp
         return real(*about, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(world.catalog.facts, "studies_for_policy", slow)
-    impatient = create_app(world.services(patience_s=0.0)).test_client()
+    impatient = browser(world.services(patience_s=0.0))
     answer = impatient.get("/policies/dry-run").text
     assert "Being worked out" in answer
     assert 'id="answer" data-poll' in answer

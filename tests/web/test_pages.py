@@ -10,8 +10,7 @@ from flask.testing import FlaskClient
 from hsm.catalog import Catalog
 from hsm.facts import DiskFacts
 from tests.web.reader import Page, read
-from tests.web.world import CHINESE, World, busy, stock, world_over
-from web.app import create_app
+from tests.web.world import CHINESE, World, browser, busy, stock, world_over
 from web.words import person
 
 PAGES = (
@@ -150,7 +149,7 @@ def test_a_missing_pool_is_said_instead_of_shown(world: World) -> None:
 
     (world.pool.directories[0] / ".firn-pool").unlink()
     world.receive("1.2.3.1")
-    client = create_app(replace(world.services(), pool_usage=usage)).test_client()
+    client = browser(replace(world.services(), pool_usage=usage))
     assert "The online pool is not there" in get(client, "/").text
     assert "cannot be worked out" in get(client, "/policies/dry-run").text
     assert "cannot be worked out" in get(client, "/studies/1.2.3.1").text
@@ -182,7 +181,7 @@ def test_a_list_is_cut_into_pages_that_lead_to_each_other(world: World, start: s
     for number in range(7):
         world.receive(f"1.5.{number}", day=None)
         world.catalog.events.record("info", "met", str(number), {}, world.clock.now())
-    client = create_app(world.services(page_size=3)).test_client()
+    client = browser(world.services(page_size=3))
     seen: list[str] = []
     address: str | None = start
     pages = 0
@@ -199,7 +198,7 @@ def test_a_full_volume_is_shown_in_pages(world: World) -> None:
     for number in range(5):
         for pack in world.seal(world.receive(f"1.6.{number}")):
             world.write(pack, "tape_a", "A00001L8")
-    client = create_app(world.services(page_size=2)).test_client()
+    client = browser(world.services(page_size=2))
     address: str | None = "/volumes/A00001L8"
     seen: list[str] = []
     while address:
@@ -217,7 +216,7 @@ def test_the_pages_say_the_same_over_postgresql(tmp_path: Path, postgres_url: st
     stock(catalog)
     world = world_over(tmp_path, catalog)
     busy(world)
-    client = create_app(world.services()).test_client()
+    client = browser(world.services())
     paths = (*PAGES, "/studies?q=lindqvist+asa", "/studies?q=2025-11", "/studies?q=ACC-1001", "/studies?show=nearline")
     different = [path for path in paths if get(client, path).text != get(busy_client, path).text]
     catalog.close()

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from hsm.states import JobKind
-from tests.web.world import World
+from tests.web.world import World, browser
 from web.app import create_app
 from web.security import host_is_answered
 
@@ -89,22 +89,23 @@ def test_a_form_from_elsewhere_is_refused_and_changes_nothing(world: World, clie
 
 def test_a_token_of_another_browser_is_refused(world: World) -> None:
     uid = world.nearline()
-    app = create_app(world.services())
-    stolen = token_of(app.test_client(), f"/studies/{uid}")
-    answer = app.test_client().post(f"/studies/{uid}/recall", headers={"Origin": ORIGIN}, data={"form_token": stolen})
+    stolen = token_of(browser(world.services()), f"/studies/{uid}")
+    mine = browser(world.services())
+    answer = mine.post(f"/studies/{uid}/recall", headers={"Origin": ORIGIN}, data={"form_token": stolen})
     assert answer.status_code == 403
     assert "Reload" in answer.text
 
 
 def test_the_session_cookie_is_kept_from_scripts_and_other_sites(world: World) -> None:
-    uid = world.nearline()
-    answer = create_app(world.services(secure_cookies=True)).test_client().get(f"/studies/{uid}")
+    answer = create_app(world.services(secure_cookies=True)).test_client().get("/sign-in")
     cookie = answer.headers["Set-Cookie"]
     assert {"HttpOnly", "SameSite=Lax", "Secure"} <= set(cookie.split("; "))
 
 
-def test_only_pages_with_a_form_set_a_cookie(busy_client: FlaskClient) -> None:
-    assert "Set-Cookie" not in busy_client.get("/").headers
+def test_what_supervisors_ask_sets_no_cookie(world: World) -> None:
+    client = create_app(world.services()).test_client()
+    assert "Set-Cookie" not in client.get("/healthz").headers
+    assert "Set-Cookie" not in client.get("/readyz").headers
 
 
 def test_too_much_is_refused(busy_client: FlaskClient) -> None:

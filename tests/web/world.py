@@ -1,13 +1,17 @@
 """A small hospital's archive in a real catalog, filled through the catalog's own methods."""
 
 import hashlib
+import secrets
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from flask.testing import FlaskClient
+
 from drivers.base import Barcode, Element, ElementKind, Inventory, MediumKind
 from drivers.clock import VirtualClock
+from hsm.access.roles import Role
 from hsm.archive import Archive
 from hsm.catalog import Catalog
 from hsm.catalog.records import JobRequest, VolumeEnd, WrittenCopy
@@ -15,6 +19,8 @@ from hsm.facts import Arrival, DiskFacts, Header, PackRecord, PoolFile, SeriesUi
 from hsm.pool import OnlinePool
 from hsm.sealing import seal
 from hsm.states import JobKind
+from web.access.gate import TOKEN
+from web.app import create_app
 from web.services import Services, WebSettings
 
 NOW = datetime(2026, 3, 5, 14, 30, tzinfo=UTC)
@@ -40,6 +46,19 @@ rule "read again":
 TAPE_DRIVES = ("TD0001", "TD0002")
 HOSTILE = "\x00<script>alert(1)</script>\u202eEVIL^\"'><img src=x onerror=alert(1)>^\x1b[31m"
 CHINESE = "王小明" * 22
+
+
+def browser(services: Services, role: Role = Role.ADMINISTRATOR) -> FlaskClient:
+    """A browser in which somebody of this role is signed in."""
+    accounts, now, name = services.catalog.accounts, services.clock.now(), f"a-{role.value}"
+    if accounts.find(name) is None:
+        accounts.add(name, "Somebody", role, "no password fits this", False, "test", now)
+    token = secrets.token_urlsafe(8)
+    accounts.sign_in(name, token, "127.0.0.1", now)
+    client = create_app(services).test_client()
+    with client.session_transaction() as session:
+        session[TOKEN] = token
+    return client
 
 
 @dataclass

@@ -7,9 +7,11 @@ import structlog
 from flask import Blueprint, render_template
 
 from drivers.base import MediumKind
+from hsm.access.roles import Right
 from hsm.facts import DiskFacts, VolumePool, VolumeRecord
 from hsm.pool import PoolError
 from hsm.states import ACTIVE_JOBS, WRITABLE_VOLUMES, CopyState, JobKind, JobState, Place, VolumeState
+from web.access.gate import needs
 from web.bars import Mark, used_pct
 from web.memo import remembered
 from web.reads.studies import labels, safety
@@ -82,6 +84,7 @@ def disk_now(house: Services) -> DiskFacts | None:
 
 
 @pages.get("/")
+@needs(Right.LOOK)
 def show() -> str:
     """The overview."""
     house = services()

@@ -2,7 +2,9 @@
 
 from flask import Blueprint, render_template
 
+from hsm.access.roles import Right
 from web import paging
+from web.access.gate import needs
 from web.services import services
 from web.words import LEVEL
 
@@ -10,6 +12,7 @@ pages = Blueprint("events", __name__)
 
 
 @pages.get("/events")
+@needs(Right.LOOK)
 def index() -> str:
     """Events, confined by level, name and subject."""
     house = services()

@@ -7,6 +7,7 @@ from flask import Blueprint, Response
 
 from hsm.catalog.errors import CatalogUnavailable
 from hsm.pool import PoolError
+from web.access.gate import public
 from web.services import ENGINE_LEASE, Services, services
 
 pages = Blueprint("health", __name__)
@@ -15,12 +16,14 @@ OK = "ok"
 
 
 @pages.get("/healthz")
+@public
 def alive() -> Response:
     """This process answers; it asks nobody else, so a lame database does not get it restarted."""
     return Response(f"{OK}\n", mimetype="text/plain")
 
 
 @pages.get("/readyz")
+@public
 def ready() -> Response:
     """One line for each thing the house needs; 503 when one is missing."""
     found = {name: check(services()) for name, check in CHECKS.items()}

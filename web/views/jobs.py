@@ -3,10 +3,12 @@
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
+from hsm.access.roles import Right
 from hsm.catalog.errors import NotCatalogued
 from hsm.facts import JobRecord
 from hsm.states import ACTIVE_JOBS, IllegalTransition, JobKind, JobState
 from web import paging
+from web.access.gate import may, needs
 from web.reads.studies import labels
 from web.reads.work import places, requests_of
 from web.services import services
@@ -17,6 +19,7 @@ CANCELLABLE = frozenset({JobState.QUEUED, JobState.WAITING_OPERATOR, JobState.WA
 
 
 @pages.get("/jobs")
+@needs(Right.LOOK)
 def index() -> str:
     """Jobs, newest first, confined by state, kind, study, pool and volume."""
     house = services()
@@ -54,6 +57,7 @@ def index() -> str:
 
 
 @pages.get("/jobs/<int:job_id>")
+@needs(Right.LOOK)
 def show(job_id: int) -> str:
     """One job: what it does, why, how far it is and what went wrong."""
     house = services()
@@ -65,11 +69,12 @@ def show(job_id: int) -> str:
         labels=labels(house.catalog, [job.study_instance_uid]),
         place=place,
         requests=requests_of(house.catalog, job.id),
-        refused=why_not_cancel(job),
+        refused=why_not_cancel(job) if may(Right.RECALL) else "Your account may look at jobs, not cancel them.",
     )
 
 
 @pages.post("/jobs/<int:job_id>/cancel")
+@needs(Right.RECALL)
 def cancel(job_id: int) -> Response:
     """Take back a recall that has not begun."""
     house = services()

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from flask import Blueprint, render_template
 
 from drivers.base import ElementKind
+from hsm.access.roles import Right
 from hsm.catalog.records import DriveRecord, ElementRecord
 from hsm.facts import JobRecord, VolumeRecord
 from hsm.states import JobState
+from web.access.gate import needs
 from web.services import services
 
 pages = Blueprint("library", __name__)
@@ -87,6 +89,7 @@ def arrange(
 
 
 @pages.get("/library")
+@needs(Right.LOOK)
 def show() -> str:
     """All libraries."""
     catalog = services().catalog

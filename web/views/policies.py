@@ -4,7 +4,9 @@ from typing import Any, cast
 
 from flask import Blueprint, abort, current_app, render_template
 
+from hsm.access.roles import Right
 from web import paging
+from web.access.gate import needs
 from web.memo import Aside, Working
 from web.reads.policy import DryRun, DryRunImpossible, Horizon, dry_run
 from web.reads.studies import labels
@@ -15,6 +17,7 @@ SHOWN_VERSIONS = 50
 
 
 @pages.get("/policies")
+@needs(Right.LOOK)
 def show() -> str:
     """The rules in force and their history."""
     history = services().catalog.policies.history(limit=SHOWN_VERSIONS)
@@ -22,6 +25,7 @@ def show() -> str:
 
 
 @pages.get("/policies/<int:number>")
+@needs(Right.LOOK)
 def version(number: int) -> str:
     """One version of the rules."""
     history = services().catalog.policies.history(limit=SHOWN_VERSIONS)
@@ -32,6 +36,7 @@ def version(number: int) -> str:
 
 
 @pages.get("/policies/dry-run")
+@needs(Right.LOOK)
 def try_out() -> str:
     """What the rules would do to the real catalog; of a large one the page says that it is being worked out."""
     house = services()

@@ -2,6 +2,8 @@
 
 from flask import Blueprint, render_template
 
+from hsm.access.roles import Right
+from web.access.gate import needs
 from web.services import services
 
 pages = Blueprint("quarantine", __name__)
@@ -9,6 +11,7 @@ SHOWN_FILES = 200
 
 
 @pages.get("/quarantine")
+@needs(Right.LOOK)
 def index() -> str:
     """The files in quarantine, newest first."""
     files = services().catalog.intake.quarantine(limit=SHOWN_FILES + 1)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
+from hsm.access.roles import Right
 from hsm.catalog.errors import NotCatalogued, NotRecallable
 from hsm.catalog.records import StudyRecord
 from hsm.facts import JobRecord
 from hsm.states import ACTIVE_JOBS, Availability, JobKind
 from web import paging
+from web.access.gate import known_person, may, needs
 from web.reads.policy import why_here
 from web.reads.studies import Show, search, series
 from web.reads.work import places
@@ -18,10 +20,10 @@ from web.services import services
 pages = Blueprint("studies", __name__)
 PAST_RECALLS = 5
 NOT_READABLE = "It cannot be brought back now: a part of it has no copy that can be read. See its copies below."
+ONLY_LOOKS = "Your account may look at studies, not ask for them."
 UNKNOWN_STUDY = (
     "There is no study with this UID in the archive. Search for the patient, the date or the accession number."
 )
-REQUESTED_BY = "web page"  # there is no sign-in yet
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Waiting:
 
 
 @pages.get("/studies")
+@needs(Right.LOOK)
 def index() -> str:
     """The list of studies, confined by a search and by how soon they can be had."""
     house = services()
@@ -57,6 +60,7 @@ def index() -> str:
 
 
 @pages.get("/studies/<uid>")
+@needs(Right.LOOK)
 def show(uid: str) -> str:
     """One study: its series, its copies, why it is where it is, and its way back."""
     house = services()
@@ -77,19 +81,20 @@ def show(uid: str) -> str:
         why=why_here(house, uid, now),
         waiting=[Waiting(job, place.get(job.id)) for job in waiting],
         past=[job for job in recalls if job.state not in ACTIVE_JOBS][:PAST_RECALLS],
-        refused=why_no_recall(availability, waiting),
+        refused=why_no_recall(availability, waiting) if may(Right.RECALL) else ONLY_LOOKS,
         volumes=catalog.studies.volumes_of([uid]).get(uid, ()),
         jobs=[job for job in catalog.jobs.list(study_uid=uid, limit=20) if job.kind is not JobKind.RECALL],
     )
 
 
 @pages.post("/studies/<uid>/recall")
+@needs(Right.RECALL)
 def recall(uid: str) -> Response:
     """Ask for a study to be brought back; equal wishes share their jobs."""
     house = services()
     study = known(uid)
     try:
-        house.archive.request_recall(study.study_instance_uid, requested_by=REQUESTED_BY)
+        house.archive.request_recall(study.study_instance_uid, requested_by=known_person().name)
     except NotRecallable:
         flash(NOT_READABLE, "bad")
     except NotCatalogued:

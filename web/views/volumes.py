@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from flask import Blueprint, abort, render_template
 
 from drivers.base import Barcode, MediumKind
+from hsm.access.roles import Right
 from hsm.catalog.errors import NotCatalogued
 from hsm.facts import VolumeRecord
 from hsm.states import Place, VolumeState
 from web import paging
+from web.access.gate import needs
 from web.reads.studies import labels
 from web.reads.volumes import packs_on
 from web.services import services
@@ -26,6 +28,7 @@ def by_pool(volumes: Iterable[VolumeRecord]) -> list[tuple[str, list[VolumeRecor
 
 
 @pages.get("/volumes")
+@needs(Right.LOOK)
 def index() -> str:
     """All volumes, or those of one kind, pool, place or state; grouped by pool."""
     catalog = services().catalog
@@ -49,6 +52,7 @@ def index() -> str:
 
 
 @pages.get("/volumes/<barcode>")
+@needs(Right.LOOK)
 def show(barcode: str) -> str:
     """One volume and the packs on it."""
     house = services()

@@ -64,6 +64,7 @@ def full(house: House) -> tuple[House, str]:
     uid = house.take_in(small_ct("shapes"))
     house.ok("tick", "--wait")
     house.ok("hold", "place", uid, "--reason", "teaching")
+    house.ok("users", "add", "anna", "--role", "staff")
     house.ok("library", "buy", "A00009L8", "--library", "tape", "--bytes", "20000000")
     rejected = house.root / "inbox" / "no.dcm"
     rejected.write_bytes(b"no DICOM")
@@ -106,6 +107,7 @@ def test_every_json_document_has_the_documented_shape(full: tuple[House, str]) -
         "firn library shelf": ("library", "shelf"),
         "firn config check": ("config", "check"),
         "firn pool show": ("pool", "show"),
+        "firn users list": ("users", "list"),
         "firn rebuild-catalog": ("rebuild-catalog", "--volume", volume),
     }
     shapes = promised()

@@ -169,6 +169,7 @@ class VolumeRecord:
     mounts: int
     errors: int
     reason: str
+    leaving: bool = False  # exported; lies in a mail slot until a person takes it
 
 
 @dataclass(frozen=True)

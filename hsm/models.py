@@ -212,6 +212,7 @@ class Volume(Base):
     mounts: Mapped[int] = mapped_column(default=0)
     errors: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str] = mapped_column(Text, default="")  # why suspect, retired, missing
+    leaving: Mapped[bool] = mapped_column(default=False)  # exported; lies in a mail slot until a person takes it
 
 
 class LibraryElement(Base):
@@ -246,6 +247,25 @@ class Drive(Base):
     reason: Mapped[str] = mapped_column(Text, default="")
     errors: Mapped[int] = mapped_column(default=0)  # in a row
     changed_at: Mapped[datetime]
+    failed_at: Mapped[str | None] = mapped_column(String(16))  # "read" or "write": what it failed at last
+    alerts: Mapped[list[Any]] = mapped_column(default=list)  # by name, as it last said
+    wants_cleaning: Mapped[bool] = mapped_column(default=False)
+    cleaned_at: Mapped[datetime | None]
+    mounts: Mapped[int] = mapped_column(default=0)
+
+
+class CleaningCartridge(Base):
+    """What cleans the heads of drives; never a volume."""
+
+    __tablename__ = "cleaning_cartridges"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    barcode: Mapped[str] = mapped_column(String(64), unique=True)
+    library: Mapped[str | None] = mapped_column(Name)  # where it is, or was last
+    present: Mapped[bool]  # the robot sees it
+    uses: Mapped[int] = mapped_column(default=0)  # that this catalog knows of
+    used_up: Mapped[bool] = mapped_column(default=False)
+    used_at: Mapped[datetime | None]
 
 
 class Job(Base):

@@ -64,6 +64,7 @@ class Place(StrEnum):
 
     LIBRARY = "library"  # in a slot or drive that a robot reaches
     SHELF = "shelf"  # exported on purpose: a person must bring it
+    VAULT = "vault"  # exported on purpose to another site: brought only when there is no nearer copy
     MISSING = "missing"  # neither in the library nor known to be on a shelf
 
 
@@ -98,10 +99,17 @@ class JobKind(StrEnum):
 
     RECALL = "recall"
     RELEASE = "release"
+    READ_FOREIGN = "read_foreign"  # take in the DICOM files of a disc that is not ours
+    INVENTORY = "inventory"  # ask a robot what is where
+    MOVE = "move"  # to another slot
+    EXPORT = "export"  # to a mail slot, for a shelf or vault
+    IMPORT = "import"  # from the mail slots into slots
+    CLEAN = "clean"  # a drive, with a cleaning cartridge
+    SCAN = "scan"  # look at a medium and say what it is; nothing is written
+    LABEL = "label"  # write our label on a blank volume
     MIGRATE = "migrate"
     VERIFY = "verify"
     REPACK = "repack"
-    LABEL = "label"  # write our label on a blank volume
 
 
 C, V, D, J = CopyState, VolumeState, DriveState, JobState
@@ -145,6 +153,8 @@ VOLUME_TABLE: Mapping[tuple[VolumeState, str], VolumeState] = {
     (V.DRAINED, "retire"): V.RETIRED,
     (V.BLANK, "retire"): V.RETIRED,
     (V.LABELLED, "retire"): V.RETIRED,
+    (V.SCRATCH, "retire"): V.RETIRED,
+    (V.SUSPECT, "retire"): V.RETIRED,  # the catalog refuses while a copy on it is wanted
     (V.BLANK, "doubt"): V.SUSPECT,
     (V.LABELLED, "doubt"): V.SUSPECT,
     (V.FILLING, "doubt"): V.SUSPECT,
@@ -180,13 +190,15 @@ DRIVE_TABLE: Mapping[tuple[DriveState, str], DriveState] = {
     (D.WRITING, "unload"): D.UNLOADING,
     (D.LOADING, "unload"): D.UNLOADING,
     (D.EMPTY, "clean"): D.CLEANING,
+    (D.CLEANING, "unload"): D.UNLOADING,
+    (D.FAILED, "clean"): D.FAILED,  # perhaps that is all it needs; a person says whether it is up again
     # the robot says so, whatever was thought before: a move that failed may have been done all the same
     **{(state, "emptied"): D.EMPTY for state in D if state not in (D.FAILED, D.DOWN)},
     # a drive that is set aside is emptied, too, but stays set aside
     (D.FAILED, "unload"): D.FAILED,
     (D.FAILED, "emptied"): D.FAILED,
-    (D.DOWN, "unload"): D.DOWN,
-    (D.DOWN, "emptied"): D.DOWN,
+    # a person may set a drive aside while it works: the session ends in peace, no other begins
+    **{(D.DOWN, event): D.DOWN for event in ("load", "ready", "read", "write", "stop", "unload", "emptied", "clean")},
     **{(state, "fail"): D.FAILED for state in D if state is not D.DOWN},
     **{(state, "down"): D.DOWN for state in D},
     (D.DOWN, "up"): D.EMPTY,
@@ -206,6 +218,7 @@ JOB_TABLE: Mapping[tuple[JobState, str], JobState] = {
     (J.WAITING_RETRY, "requeue"): J.QUEUED,
     (J.WAITING_RETRY, "cancel"): J.CANCELLED,
     (J.WAITING_OPERATOR, "requeue"): J.QUEUED,
+    (J.WAITING_OPERATOR, "want_operator"): J.WAITING_OPERATOR,  # asked anew: another volume would do, or it was moved
     (J.WAITING_OPERATOR, "cancel"): J.CANCELLED,
     (J.FAILED, "requeue"): J.QUEUED,  # a person asked for another try
 }
@@ -214,6 +227,9 @@ ACTIVE_JOBS = frozenset({J.QUEUED, J.RUNNING, J.WAITING_OPERATOR, J.WAITING_RETR
 READABLE_COPIES = frozenset({C.WRITTEN, C.VERIFIED})
 WANTED_COPIES = frozenset({C.PLANNED, C.WRITING, C.WRITTEN, C.VERIFIED, C.SUSPECT})  # no further copy is planned beside
 WRITABLE_VOLUMES = frozenset({V.LABELLED, V.FILLING})
+LABEL_VOLUMES = frozenset({V.BLANK, V.SCRATCH})
+OUTSIDE_PLACES = frozenset({Place.SHELF, Place.VAULT})  # known, but only a person can bring it
+ROBOT_JOBS = frozenset({JobKind.INVENTORY, JobKind.MOVE, JobKind.EXPORT, JobKind.IMPORT, JobKind.CLEAN})  # no session
 READABLE_VOLUMES = frozenset({V.FILLING, V.FULL, V.SUSPECT, V.REPACKING, V.WRITE_PROTECTED})
 
 

@@ -191,6 +191,7 @@ VOLUME = {
 PLACE = {
     Place.LIBRARY: Said("nearline", "in the library", "good", "The robot reaches it."),
     Place.SHELF: Said("offline", "on a shelf", "warn", "A person must bring it."),
+    Place.VAULT: Said("offline", "in a vault", "warn", "A person must fetch it from another site."),
     Place.MISSING: Said("bad", "missing", "bad", "Neither in the library nor known to be on a shelf."),
 }
 DRIVE = {
@@ -216,6 +217,12 @@ JOB = {
 JOB_KIND = {
     JobKind.RECALL: "bring back",
     JobKind.RELEASE: "free disk space",
+    JobKind.INVENTORY: "look at the library",
+    JobKind.MOVE: "move",
+    JobKind.EXPORT: "export",
+    JobKind.IMPORT: "import",
+    JobKind.CLEAN: "clean",
+    JobKind.SCAN: "look at",
     JobKind.MIGRATE: "copy",
     JobKind.VERIFY: "verify",
     JobKind.REPACK: "repack",

@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from hsm.catalog.accounts import Accounts
+from hsm.catalog.cleaning import Cleaning
 from hsm.catalog.copies import Copies
 from hsm.catalog.database import Database, make_engine, parse_url
 from hsm.catalog.drives import Drives
@@ -40,6 +41,7 @@ class Catalog:
         self.copies = Copies(database)
         self.volumes = Volumes(database)
         self.drives = Drives(database)
+        self.cleaning = Cleaning(database)
         self.jobs = Jobs(database)
         self.recalls = Recalls(database)
         self.release = Release(database)

@@ -183,12 +183,17 @@ class Copies:
         return self._list(select_copies().where(Volume.barcode == barcode).order_by(Copy.sequence, Copy.id))
 
     def readable(self, pack_id: int) -> list[CopyRecord]:
-        """What a pack can be read from, best first: in a library, on a shelf, missing; verified before written."""
+        """What a pack can be read from, best first: in a library, on a shelf, in a vault, missing; then verified."""
         return self._list(
             select_copies()
             .where(Copy.pack_fk == pack_id, READABLE)
             .order_by(
-                case((Volume.place == Place.LIBRARY, 0), (Volume.place == Place.SHELF, 1), else_=2),
+                case(
+                    (Volume.place == Place.LIBRARY, 0),
+                    (Volume.place == Place.SHELF, 1),
+                    (Volume.place == Place.VAULT, 2),
+                    else_=3,
+                ),
                 case((Volume.state == VolumeState.SUSPECT, 1), else_=0),
                 case((Copy.state == CopyState.VERIFIED, 0), else_=1),
                 Copy.id,

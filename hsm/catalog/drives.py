@@ -1,5 +1,6 @@
 """Drives: what each is doing, and whether it may be used."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -30,9 +31,16 @@ class Drives:
             if insert_new(connection, Drive, {"library": library, "index": index, **values}) is None:
                 row = _locked(connection, library, index)
                 if (row.serial, row.kind) != (serial, kind):
-                    connection.execute(
-                        update(Drive).where(Drive.id == row.id).values(**values, errors=0, reason="", barcode=None)
-                    )
+                    fresh: dict[str, Any] = {
+                        "errors": 0,
+                        "failed_at": None,
+                        "reason": "",
+                        "barcode": None,
+                        "alerts": [],
+                        "mounts": 0,
+                    }
+                    fresh |= {"wants_cleaning": False, "cleaned_at": None}
+                    connection.execute(update(Drive).where(Drive.id == row.id).values(**values, **fresh))
                     fields = {"library": library, "drive": index, "old_serial": row.serial}
                     add(connection, "info", "drive_exchanged", serial, fields, now)
             return _record(_locked(connection, library, index))
@@ -55,8 +63,11 @@ class Drives:
             state = step(DRIVE_TABLE, DriveState(row.state), event)
             holds = None if event == "emptied" else barcode or row.barcode
             values: dict[str, Any] = {"state": state.value, "barcode": holds, "changed_at": now}
+            if event == "load":
+                values["mounts"] = row.mounts + 1
             if event in ("down", "fail", "up"):
-                values |= {"reason": reason, "errors": 0 if event == "up" else row.errors}
+                values |= {"reason": reason}
+                values |= {"errors": 0, "failed_at": None} if event == "up" else {}
                 fields = {"library": library, "drive": index, "reason": reason, "volume": row.barcode}
                 level = "info" if event == "up" else "error"
                 add(connection, level, f"drive_{state.value if event != 'up' else 'up'}", row.serial, fields, now)
@@ -79,20 +90,58 @@ class Drives:
 
         self._database.write(work)
 
-    def count_error(self, library: str, index: int) -> int:
-        """It was to blame for an error once more; how often in a row by now. Raises: NotCatalogued."""
+    def count_error(self, library: str, index: int, failed_at: str | None = None) -> int:
+        """It was to blame for an error once more; how often in a row by now. `failed_at`: "read" or "write".
+
+        Raises: NotCatalogued.
+        """
 
         def work(connection: Connection) -> int:
             row = _locked(connection, library, index)
-            connection.execute(update(Drive).where(Drive.id == row.id).values(errors=row.errors + 1))
+            values = {"errors": row.errors + 1, "failed_at": failed_at or row.failed_at}
+            connection.execute(update(Drive).where(Drive.id == row.id).values(**values))
             return int(row.errors) + 1
 
         return self._database.write(work)
 
-    def count_success(self, library: str, index: int) -> None:
-        """It worked: errors in a row begin at zero again."""
+    def count_success(self, library: str, index: int, worked_at: str | None = None) -> None:
+        """It worked: errors in a row begin at zero again, unless it failed at something else than what worked now.
+
+        A drive may read well and never write.
+        """
         here = (Drive.library == library) & (Drive.index == index) & (Drive.errors > 0)
-        self._database.write(lambda connection: connection.execute(update(Drive).where(here).values(errors=0)))
+        if worked_at is not None:
+            here &= Drive.failed_at.is_(None) | (Drive.failed_at == worked_at)
+        forgotten = update(Drive).where(here).values(errors=0, failed_at=None)
+        self._database.write(lambda connection: connection.execute(forgotten))
+
+    def said(
+        self, library: str, index: int, alerts: Collection[str], wants_cleaning: bool, now: datetime
+    ) -> DriveRecord:
+        """What a drive says of itself; an alert it did not raise before becomes an event. Raises: NotCatalogued."""
+
+        def work(connection: Connection) -> DriveRecord:
+            row = _locked(connection, library, index)
+            if (row.alerts, row.wants_cleaning) != (sorted(alerts), wants_cleaning):
+                values = {"alerts": sorted(alerts), "wants_cleaning": wants_cleaning}
+                connection.execute(update(Drive).where(Drive.id == row.id).values(**values))
+            for alert in sorted(set(alerts) - set(row.alerts)):
+                fields = {"library": library, "drive": index, "alert": alert, "volume": row.barcode}
+                add(connection, "warning", "drive_alert_raised", row.serial, fields, now)
+            return _record(_locked(connection, library, index))
+
+        return self._database.write(work)
+
+    def cleaned(self, library: str, index: int, cartridge: Barcode, now: datetime) -> None:
+        """A cleaning cartridge did its work in it. Raises: NotCatalogued."""
+
+        def work(connection: Connection) -> None:
+            row = _locked(connection, library, index)
+            connection.execute(update(Drive).where(Drive.id == row.id).values(cleaned_at=now, wants_cleaning=False))
+            fields = {"library": library, "drive": index, "cartridge": cartridge}
+            add(connection, "info", "drive_cleaned", row.serial, fields, now)
+
+        self._database.write(work)
 
     def list(self, library: str | None = None) -> list[DriveRecord]:
         """The drives of one library or all, by library and number."""
@@ -124,4 +173,8 @@ def _record(row: AnyRow) -> DriveRecord:
         reason=row.reason,
         errors=row.errors,
         changed_at=row.changed_at,
+        alerts=tuple(row.alerts),
+        wants_cleaning=row.wants_cleaning,
+        cleaned_at=row.cleaned_at,
+        mounts=row.mounts,
     )

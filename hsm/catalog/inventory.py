@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from drivers.base import Barcode, Inventory, MediumKind
+from drivers.base import Barcode, ElementKind, Inventory, MediumKind
+from hsm.catalog.cleaning import note_cleaning
 from hsm.catalog.database import Database
 from hsm.catalog.events import add
 from hsm.catalog.records import ElementRecord, InventoryChange
@@ -21,17 +22,28 @@ class Inventories:
     _database: Database
 
     def upsert_inventory(
-        self, inventory: Inventory, kind_of: Callable[[Barcode], MediumKind | None], now: datetime
+        self,
+        inventory: Inventory,
+        kind_of: Callable[[Barcode], MediumKind | None],
+        now: datetime,
+        by_hand: bool = False,
     ) -> InventoryChange:
         """Take over what a robot says. What is there is in the library; what was there and is not any more is missing.
 
-        A volume on a shelf stays there until the robot sees it. `kind_of` says what a barcode is made of, or None for
-        what is no volume (a cleaning cartridge). A new volume counts as blank until its label was read or written.
+        A volume on a shelf stays there until the robot sees it; one that was exported and lies in the mail slot yet is
+        seen only after it was taken out once. `kind_of` says what a barcode is made of, or None for what is no volume
+        (a cleaning cartridge). A new volume counts as blank until its label was read or written.
+
+        `by_hand`: there is no robot. What is in a drive keeps its place outside in mind and goes back there.
         """
         seen = {e.barcode: kind_of(e.barcode) for e in inventory.elements if e.full and e.barcode}
-        present = {barcode: kind for barcode, kind in seen.items() if kind is not None}
+        in_mail = {e.barcode for e in inventory.elements if e.full and e.kind is ElementKind.MAIL_SLOT}
 
         def work(connection: Connection) -> InventoryChange:
+            gone = _taken(connection, inventory.library, in_mail)
+            leaving = set(connection.execute(select(Volume.barcode).where(Volume.leaving)).scalars()) - gone
+            present = {b: kind for b, kind in seen.items() if kind is not None and b not in leaving}
+            note_cleaning(connection, inventory.library, {b for b, kind in seen.items() if kind is None})
             rows = {
                 row.barcode: row
                 for row in in_chunks(
@@ -48,13 +60,17 @@ class Inventories:
                 connection.execute(
                     update(Volume)
                     .where(Volume.id.in_(moved))
-                    .values(place=Place.LIBRARY.value, library=inventory.library, location="")
+                    .values(
+                        place=Place.LIBRARY.value,
+                        library=inventory.library,
+                        **({} if by_hand else {"location": ""}),
+                    )
                 )
-            vanished = _vanish(connection, inventory.library, present)
+            vanished = _vanish(connection, inventory.library, present, Place.SHELF if by_hand else Place.MISSING)
             for name, level, barcodes in (
                 ("volume_appeared", "info", appeared),
                 ("volume_returned", "info", returned),
-                ("volume_vanished", "warning", vanished),
+                ("volume_shelved", "info", vanished) if by_hand else ("volume_vanished", "warning", vanished),
             ):
                 for barcode in barcodes:
                     add(connection, level, name, barcode, {"library": inventory.library}, now)
@@ -83,6 +99,15 @@ class Inventories:
         return self._database.read(lambda connection: [record(row) for row in connection.execute(statement)])
 
 
+def _taken(connection: Connection, library: str, in_mail: set[Barcode | None]) -> set[str]:
+    """The exported volumes that are no longer in their mail slot: a person has them, and may bring them back."""
+    rows = connection.execute(select(Volume.id, Volume.barcode).where(Volume.leaving, Volume.library == library)).all()
+    taken = [row for row in rows if row.barcode not in in_mail]
+    if taken:
+        connection.execute(update(Volume).where(Volume.id.in_([row.id for row in taken])).values(leaving=False))
+    return {row.barcode for row in taken}
+
+
 def _appear(connection: Connection, barcode: Barcode, kind: MediumKind, inventory: Inventory) -> bool:
     values = {
         "barcode": barcode,
@@ -94,15 +119,13 @@ def _appear(connection: Connection, barcode: Barcode, kind: MediumKind, inventor
     return insert_new(connection, Volume, values) is not None
 
 
-def _vanish(connection: Connection, library: str, present: dict[Barcode, MediumKind]) -> list[Barcode]:
+def _vanish(connection: Connection, library: str, present: dict[Barcode, MediumKind], place: Place) -> list[Barcode]:
     here = connection.execute(
         select(Volume.id, Volume.barcode).where(Volume.library == library, Volume.place == Place.LIBRARY)
     ).all()
     gone = [row for row in here if row.barcode not in present]
     if gone:
-        connection.execute(
-            update(Volume).where(Volume.id.in_([row.id for row in gone])).values(place=Place.MISSING.value)
-        )
+        connection.execute(update(Volume).where(Volume.id.in_([row.id for row in gone])).values(place=place.value))
     return [Barcode(row.barcode) for row in gone]
 
 

@@ -227,6 +227,22 @@ class DriveRecord:
     reason: str
     errors: int  # in a row
     changed_at: datetime
+    alerts: tuple[str, ...] = ()  # TapeAlert flags by name, as it last said
+    wants_cleaning: bool = False
+    cleaned_at: datetime | None = None
+    mounts: int = 0
+
+
+@dataclass(frozen=True)
+class CleaningRecord:
+    """One cleaning cartridge."""
+
+    barcode: Barcode
+    library: str | None
+    present: bool  # the robot sees it
+    uses: int  # that this catalog knows of
+    used_up: bool
+    used_at: datetime | None
 
 
 @dataclass(frozen=True)

@@ -231,6 +231,7 @@ def volume_record(row: AnyRow) -> VolumeRecord:
         mounts=row.mounts,
         errors=row.errors,
         reason=row.reason,
+        leaving=row.leaving,
     )
 
 

@@ -115,8 +115,19 @@ class Volumes(inventories.Inventories):
         self._step(barcode, "doubt", "volume_doubted", reason, now, level="warning", keep_reason=True)
 
     def clear(self, barcode: Barcode, now: datetime) -> None:
-        """A suspect volume could be read; it counts again, as a full one. Raises: IllegalTransition."""
-        self._step(barcode, "clear", "volume_cleared", "", now, keep_reason=True)
+        """A suspect volume could be read; it counts again, as a full one.
+
+        Raises: VolumeRefused when it never carried our label, IllegalTransition.
+        """
+
+        def work(connection: Connection) -> None:
+            row = locked_volume(connection, barcode)
+            if row.uuid is None:
+                raise VolumeRefused(f"volume {barcode} carries no label of ours: there is nothing on it to be trusted")
+            step_volume(connection, row, "clear", reason="")
+            add(connection, "info", "volume_cleared", barcode, {}, now)
+
+        self._database.write(work)
 
     def protect(self, barcode: Barcode, reason: str, now: datetime) -> None:
         """Its write-protect tab is set. Raises: IllegalTransition."""
@@ -137,19 +148,22 @@ class Volumes(inventories.Inventories):
         self._step(barcode, "repack", "volume_repack_began", "", now)
 
     def retire(self, barcode: Barcode, reason: str, now: datetime) -> None:
-        """It leaves for good. Raises: IllegalTransition."""
-        self._step(barcode, "retire", "volume_retired", reason, now, keep_reason=True)
+        """It leaves for good. Raises: VolumeRefused while a copy on it is wanted, IllegalTransition."""
+
+        def work(connection: Connection) -> None:
+            row = locked_volume(connection, barcode)
+            _refuse_wanted(connection, row)
+            step_volume(connection, row, "retire", reason=reason)
+            add(connection, "info", "volume_retired", barcode, {"reason": reason}, now)
+
+        self._database.write(work)
 
     def drain(self, barcode: Barcode, now: datetime) -> None:
         """Nothing on it is needed any more. Raises: VolumeRefused while a copy on it is, IllegalTransition."""
 
         def work(connection: Connection) -> None:
             row = locked_volume(connection, barcode)
-            wanted = [c for c in _copies_on(connection, row) if CopyState(c.state) in WANTED_COPIES]
-            if wanted:
-                raise VolumeRefused(
-                    f"volume {barcode} still holds {len(wanted)} copies that are needed: repack them first"
-                )
+            _refuse_wanted(connection, row)
             step_volume(connection, row, "drain")
             add(connection, "info", "volume_drained", barcode, {}, now)
 
@@ -205,12 +219,17 @@ class Volumes(inventories.Inventories):
 
         return self._database.write(work)
 
-    def move(self, barcode: Barcode, place: Place, location: str, now: datetime) -> None:
-        """Somebody carried it; `location` says where to, in words. Raises: NotCatalogued."""
+    def move(self, barcode: Barcode, place: Place, location: str, now: datetime, *, leaving: bool = False) -> None:
+        """Somebody carried it; `location` says where to, in words.
+
+        `leaving`: the robot laid it into a mail slot for a person to take; until that was done, seeing it there does
+        not bring it back. Raises: NotCatalogued.
+        """
 
         def work(connection: Connection) -> None:
             row = locked_volume(connection, barcode)
-            connection.execute(update(Volume).where(Volume.id == row.id).values(place=place.value, location=location))
+            values = {"place": place.value, "location": location, "leaving": leaving}
+            connection.execute(update(Volume).where(Volume.id == row.id).values(**values))
             fields = {"from": row.place, "to": place.value, "location": location}
             add(connection, "info", "volume_moved", barcode, fields, now)
 
@@ -241,6 +260,14 @@ class Volumes(inventories.Inventories):
             add(connection, level, name, barcode, {"reason": reason} if reason else {}, now)
 
         self._database.write(work)
+
+
+def _refuse_wanted(connection: Connection, volume: AnyRow) -> None:
+    wanted = [copy for copy in _copies_on(connection, volume) if CopyState(copy.state) in WANTED_COPIES]
+    if wanted:
+        raise VolumeRefused(
+            f"volume {volume.barcode} still holds {len(wanted)} copies that are needed: repack them first"
+        )
 
 
 def _copies_on(connection: Connection, volume: AnyRow) -> list[AnyRow]:

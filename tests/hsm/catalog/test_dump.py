@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import MediumKind
+from drivers.base import Barcode, MediumKind
 from hsm.access.roles import Role
 from hsm.catalog import Catalog, CatalogForeign, CatalogTooNew, DumpDamaged
 from hsm.catalog.dump import TABLES
@@ -24,6 +24,7 @@ def full(world: World) -> bytes:
     world.catalog.intake.quarantined("/q/1", "why", START)
     world.catalog.recalls.request(study_uid(1), requested_by="WS", now=LATER)
     world.catalog.drives.seen("lib", 0, "S0", MediumKind.TAPE, START)
+    world.library(Barcode("CLN001L8"), name="other")
     stream = io.BytesIO()
     rows = world.catalog.dump.write(stream)
     assert rows == stream.getvalue().count(b"\n") - 2

@@ -106,6 +106,7 @@ make_venv() {
     say "installing the Python packages of $requirements"
     rm -f "$stamp"
     .venv/bin/pip install -qq --disable-pip-version-check --require-hashes --no-deps --requirement "$requirements"
+    rm -rf firn.egg-info # of an older state: in this folder it would hide what is installed
     .venv/bin/pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --editable .
     printf '%s\n' "$want" >"$stamp"
 }

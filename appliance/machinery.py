@@ -46,7 +46,7 @@ def open_libraries(config: Config, catalog: Catalog, clock: Clock) -> Iterator[d
     with ExitStack() as stack:
         libraries = {}
         for entry in config.libraries:
-            devices = open_devices(entry, config.resolve(entry.path))
+            devices = open_devices(entry, config.resolve(entry.path), clock)
             stack.callback(devices.close)
             libraries[entry.name] = Library(devices.changer, devices.tape_drives, devices.recorders, catalog, clock)
         yield libraries

@@ -1,7 +1,12 @@
-"""Which drive can use which medium."""
+"""Which drive can use which medium.
 
+Further kinds of libraries bring media of their own: they are added, and nothing that is known is ever changed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from drivers.base import MediumKind
 
@@ -25,7 +30,7 @@ class Medium:
 
 CLEANING = "CLN"  # a cleaning cartridge: a tape by shape, a volume by nothing else
 
-MEDIA = {
+_media = {
     medium.name: medium
     for medium in (
         Medium("LTO-5", MediumKind.TAPE, 1_500_000_000_000),
@@ -42,21 +47,47 @@ MEDIA = {
     )
 }
 
+MEDIA: Mapping[str, Medium] = MappingProxyType(_media)
+
 # LTO-8 and later read and write one generation back; LTO-7 reads two back and writes one.
-_WRITES = {
+_writes: dict[str, tuple[str, ...]] = {
     "LTO-7": ("LTO-7", "LTO-6"),
     "LTO-8": ("LTO-8", "LTO-M8", "LTO-7"),
     "LTO-9": ("LTO-9", "LTO-8"),
     "DVD": ("DVD+R", "DVD+R DL"),
     "BD": ("BD-R", "BD-R XL", "DVD+R", "DVD+R DL"),
 }
-_READS = {"LTO-7": ("LTO-5",)}
+_reads: dict[str, tuple[str, ...]] = {"LTO-7": ("LTO-5",)}
 
 
 def use(drive_model: str, medium: str) -> Use:
     """What a drive of one model ("LTO-8", "BD") can do with a medium ("LTO-7", "BD-R"); NONE for what is unknown."""
-    if medium in _WRITES.get(drive_model, ()):
+    if medium in _writes.get(drive_model, ()):
         return Use.WRITE
-    if medium in _READS.get(drive_model, ()):
+    if medium in _reads.get(drive_model, ()):
         return Use.READ
     return Use.NONE
+
+
+def bring(
+    media: Iterable[Medium], writes: Mapping[str, Sequence[str]], reads: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """Add media and the drive models that use them (model -> media it writes and reads; media it only reads).
+
+    Bringing the same again changes nothing. All of it is added, or nothing.
+
+    Raises: ValueError when a name is known already and means something else, or a model names an unknown medium.
+    """
+    new = {medium.name: medium for medium in media}
+    for name, medium in new.items():
+        if _media.get(name, medium) != medium:
+            raise ValueError(f"the medium {name!r} is known already, as {_media[name]}; give it another name")
+    for known, brought in ((_writes, writes), (_reads, reads or {})):
+        for model, usable in brought.items():
+            if known.get(model, tuple(usable)) != tuple(usable):
+                raise ValueError(f"the drive model {model!r} is known already; give it another name")
+            if unknown := [name for name in usable if name not in _media and name not in new]:
+                raise ValueError(f"the drive model {model!r} uses {', '.join(unknown)}, which nobody brings")
+    _media.update(new)
+    _writes.update({model: tuple(usable) for model, usable in writes.items()})
+    _reads.update({model: tuple(usable) for model, usable in (reads or {}).items()})

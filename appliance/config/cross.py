@@ -26,6 +26,7 @@ class Contradiction:
 
 
 Check = Callable[[Config], Iterable[Contradiction]]
+Checked = tuple[frozenset[str], Check]  # the sections a check reads, and the check
 
 
 def water_marks(config: Config) -> Iterator[Contradiction]:
@@ -127,7 +128,7 @@ def policy_file(config: Config) -> Iterator[Contradiction]:
         yield Contradiction(("policy", "file"), wrong, "name an existing file, or leave it empty")
 
 
-CHECKS: tuple[tuple[frozenset[str], Check], ...] = (
+CHECKS: tuple[Checked, ...] = (
     (frozenset({"online"}), water_marks),
     (frozenset({"archive", "online"}), pool_directories),
     (frozenset({"peer", "library", "volume_pool"}), unique_names),

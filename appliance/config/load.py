@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from appliance.config.cross import CHECKS
+from appliance.config.cross import CHECKS, Checked
+from appliance.config.drivers import DRIVER_CHECKS
 from appliance.config.faults import ConfigInvalid, Fault, Severity
 from appliance.config.keys import find, nearest, tables
 from appliance.config.schema import Config
@@ -29,11 +30,14 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 
 
 def check(path: Path | None, environ: Mapping[str, str]) -> list[Fault]:
-    """Everything `load` would complain about, and the notes it keeps to itself."""
-    return _examine(read(path, environ))[1]
+    """Everything `load` would complain about, the notes it keeps to itself, and what the drivers say to their options.
+
+    Drivers are not loaded by `load`: most commands open no library, and the engine asks them when it does.
+    """
+    return _examine(read(path, environ), (*CHECKS, *DRIVER_CHECKS))[1]
 
 
-def _examine(sources: Sources) -> tuple[Config | None, list[Fault]]:
+def _examine(sources: Sources, checks: Sequence[Checked] = CHECKS) -> tuple[Config | None, list[Fault]]:
     """The configuration, as far as it can be had, and all faults in the order: unreadable, wrong, contradicting."""
     faults = list(sources.faults)
     broken: set[str] = set()
@@ -47,7 +51,7 @@ def _examine(sources: Sources) -> tuple[Config | None, list[Fault]]:
             faults.append(_fault(sources, location, entry))
     # What can be understood is still held against itself, so that one visit is enough.
     rest = config or _validate({name: value for name, value in sources.data.items() if name not in broken})
-    for sections, contradictions in CHECKS:
+    for sections, contradictions in checks:
         if sections.isdisjoint(broken):
             for found in contradictions(rest):
                 where = sources.where(found.location)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.config.keys import REQUIRED, Key, Table, tables
+from drivers.kinds import DriverKind, own
 
 EXAMPLE_FILE = Path(__file__).with_name("example.toml")
 
@@ -39,6 +40,24 @@ Units are part of the names: `_s` seconds, `_bytes` bytes, `_pct` percent, `_day
 """
 
 
+_DRIVERS_HEAD = """
+## Drivers
+
+The driver of a `[[library]]` says what its `path` is and which `options` it has:
+`options = {time_scale = 10}` or, one a line, below `[library.options]`. `firn config check` checks them.
+
+Other packages may bring further drivers. Such a package derives a class from `drivers.kinds.DriverKind`, which opens
+the devices and says which options and media it has, and names it in its metadata; once the package is installed beside
+Firn, that name is a driver like those below. What a changer, a drive and a recorder must do is said in
+`drivers/base.py` and tested by the suites in `tests/drivers/contract`; `tests/drivers/third_party` is such a package.
+
+```toml
+[project.entry-points."firn.drivers"]
+vault = "vault_driver:VaultKind"
+```
+"""
+
+
 def example() -> str:
     """The text of example.toml."""
     return _EXAMPLE_HEAD + "".join("\n" + "\n".join(_example_table(table)) + "\n" for table in tables())
@@ -46,7 +65,8 @@ def example() -> str:
 
 def page() -> str:
     """The text of docs/CONFIGURATION.md."""
-    return _PAGE_HEAD + "".join("\n" + "\n".join(_page_table(table)) + "\n" for table in tables())
+    pages = "".join("\n" + "\n".join(_page_table(table)) + "\n" for table in tables())
+    return _PAGE_HEAD + pages + _DRIVERS_HEAD + "".join("\n" + "\n".join(_driver(*kind)) + "\n" for kind in own())
 
 
 def toml(value: Any) -> str:
@@ -87,6 +107,20 @@ def _page_table(table: Table) -> Iterator[str]:
     for key in table.keys:
         default = "*required*" if key.default is REQUIRED else "*unset*" if key.default is None else _code(key.default)
         yield f"| `{key.name}` | {default} | {key.unit} | {key.values} | {key.meaning} |"
+
+
+def _driver(name: str, kind: DriverKind) -> Iterator[str]:
+    yield f"### `{name}`"
+    yield ""
+    yield f"{kind.meaning} " + (f"Path: {kind.path[0].lower()}{kind.path[1:]}" if kind.path else "It needs no path.")
+    if not kind.options:
+        return
+    yield ""
+    yield "| option | default | values | meaning |"
+    yield "|---|---|---|---|"
+    for option in kind.options:
+        default = "*unset*" if option.default is None else _code(option.default)
+        yield f"| `{option.name}` | {default} | {option.values} | {option.meaning} |"
 
 
 def _code(value: Any) -> str:

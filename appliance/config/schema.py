@@ -161,10 +161,16 @@ class LibraryEntry(Section):
 
     name: Name = Field(description="Name of the library in pools, pages and logs.", examples=["tape"])
     driver: str = Field(
-        description="Driver that talks to it; simulator keeps a whole library in a folder.", examples=["simulator"]
+        description="Driver that talks to it: scsi, manual, simulator, or one of another package; see Drivers below.",
+        examples=["simulator"],
     )
-    path: Path = Field(description="Device or folder, as the driver wants it.", examples=["libraries/tape"])
-    options: dict[str, Any] = Field(default_factory=dict, description="Further settings of the driver.")
+    path: Path = Field(
+        Path(),
+        description="Device or folder, as the driver wants it: libraries/tape, /dev/tape/by-id/scsi-...-changer.",
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Further settings of the driver; it says which, see Drivers below."
+    )
 
 
 class VolumePoolEntry(Section):

@@ -101,9 +101,9 @@ def test_devices_that_cannot_be_had_are_named(tmp_path: Path) -> None:
     (entry,) = config(tmp_path).libraries
     with pytest.raises(LibraryMissing, match="firn library create tape"):
         open_devices(entry, tmp_path / "nowhere")
-    with pytest.raises(DriverUnknown, match="'scsi'; known: simulator"):
-        open_devices(entry.model_copy(update={"driver": "scsi"}), tmp_path)
-    with pytest.raises(DriverUnknown, match="no option speed"):
+    with pytest.raises(DriverUnknown, match=r"library tape: there is no driver 'simulatr'; the nearest.*'simulator'"):
+        open_devices(entry.model_copy(update={"driver": "simulatr"}), tmp_path)
+    with pytest.raises(DriverUnknown, match="option speed: there is no such option; known options are time_scale"):
         open_devices(entry.model_copy(update={"options": {"speed": 3}}), tmp_path)
 
 

@@ -292,3 +292,38 @@ def test_no_file_makes_the_check_itself_fail(tmp_path_factory: pytest.TempPathFa
     path.write_text(f"{first}\n{second}\n")
     for fault in check(path, {}):
         assert fault.where.startswith(str(path))
+
+
+def test_what_drivers_say_to_their_options_is_found_by_a_check(written: Written) -> None:
+    path = written(
+        LIBRARY
+        + "options = {time_scale = 0, spede = 1}\n"
+        + '[[library]]\nname = "b"\ndriver = "simulater"\npath = "b"\n'
+        + '[[library]]\nname = "c"\ndriver = "simulator"\n'
+    )
+    load(path, {})  # commands that open no library do not ask drivers
+    faults = {fault.key: fault for fault in check(path, {})}
+    assert set(faults) == {
+        "library[1].options.time_scale",
+        "library[1].options.spede",
+        "library[2].driver",
+        "library[3].path",
+    }
+    assert "at least 0.001" in faults["library[1].options.time_scale"].remedy
+    assert faults["library[1].options.time_scale"].where.endswith(("firn.toml:1", "firn.toml:5"))
+    assert "'simulator'" in faults["library[2].driver"].remedy
+    assert "firn library create" in faults["library[3].path"].remedy
+    assert all(fault.severity is Severity.FAULT for fault in faults.values())
+
+
+def test_a_driver_that_cannot_be_loaded_is_a_fault(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / "site" / "broken-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[firn.drivers]\nbroken = no_such_module_at_all:Kind\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    fault = only(check(written(LIBRARY.replace("simulator", "broken")), {}))
+    assert fault.key == "library[1].driver"
+    assert "no_such_module_at_all" in fault.wrong

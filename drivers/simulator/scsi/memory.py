@@ -110,7 +110,7 @@ def write(cartridge: Cartridge, parameters: bytes) -> None:
         if identifier not in HOST:
             raise bad_parameter(offset)
         form, longest = HOST[identifier]
-        if parameters[offset + 2] != form:
+        if parameters[offset + 2] != form and (parameters[offset + 2], form) != (_ASCII, _TEXT):
             raise bad_parameter(offset + 2)
         if length > longest:
             raise bad_parameter(offset + 3)

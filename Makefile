@@ -2,13 +2,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench venv lock clean
+.PHONY: help run test test-devices lint bench venv lock clean
 
 # Options for pytest, as in: make test ARGS="-k policy"
 ARGS ?=
 
 help: ## show this
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## install what is missing and start a demo on this machine
 	@.ci/bootstrap.sh run
@@ -16,7 +16,11 @@ run: ## install what is missing and start a demo on this machine
 
 test: ## install what is missing and run the tests, with branch coverage of hsm and drivers
 	@.ci/bootstrap.sh test
-	@.venv/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term $(ARGS)
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
+
+test-devices: ## the tests that need a robot, drives and a recorder, in a small virtual machine; results in var/devices
+	@.ci/bootstrap.sh devices
+	@.ci/vm/pytest.sh var/devices 5400 -m devices tests/devices $(ARGS)
 
 lint: ## style, formatting and types
 	@.ci/bootstrap.sh test

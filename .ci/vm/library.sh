@@ -3,15 +3,17 @@
 # for the kernel's drivers as if they were hardware. Runs as root in a Debian 12 that guest/settings has prepared.
 #
 #   library.sh up                     make the media that are missing, present the devices, wait until they are there
+#   library.sh initiator              only have the kernel ready to be given devices, whoever presents them
 #   library.sh down                   take the devices away and end
 #   library.sh disc NAME|none         put this disc into the recorder (made blank when there is none of that name), or take it out
 #   library.sh protect DRIVE on|off   write protection; tgt has it for the drive, not for the cartridge
+#   library.sh blank BARCODE          a new cartridge in place of the one in its slot, with the same label
 #   library.sh lose BARCODE           the robot will fail to load it
 #   library.sh find BARCODE           no more
 #   library.sh show                   what tgt knows
 #
-# Slots 1-10 (elements 1001-1010) hold T00001L8 ... T00006L8; mail slots are 11 and 12. Media lie in $FIRN_LIBRARY
-# (/var/lib/firn-library). tgt does not remember where cartridges are: after `up` they are in their slots.
+# Of ten slots the first two hold T00001L8 and T00002L8; the mail slot is 11. Media lie in $FIRN_LIBRARY
+# (/var/lib/firn-library). tgt does not remember where cartridges are: when it starts they are in their slots.
 set -euo pipefail
 
 media=${FIRN_LIBRARY:-/var/lib/firn-library}
@@ -62,7 +64,7 @@ find_device() { # SERIAL
 present() {
     local number slot=1001
     mkdir -p "$media"/{tapes,discs}
-    for number in 1 2 3 4 5 6; do make_tape "T0000${number}L8"; done
+    for number in 1 2; do make_tape "T0000${number}L8"; done
     make_disc blank1
     # What an empty drive is made from.
     [ -e "$media/tapes/NONE" ] || tgtimg --op new --device-type tape --barcode NONE --size 1 --type clean --file "$media/tapes/NONE" >/dev/null
@@ -81,8 +83,8 @@ present() {
     change 1 3 element_type=4,address=256,tid=1,lun=1
     change 1 3 element_type=4,address=257,tid=1,lun=2
     change 1 3 element_type=2,start_address=1001,quantity=10
-    change 1 3 element_type=3,start_address=1011,quantity=2
-    for number in 1 2 3 4 5 6; do
+    change 1 3 element_type=3,start_address=1011,quantity=1
+    for number in 1 2; do
         change 1 3 "element_type=2,address=$slot,barcode=T0000${number}L8,sides=1"
         slot=$((slot + 1))
     done
@@ -98,14 +100,22 @@ log_in() { # TARGET
     iscsiadm -m session 2>/dev/null | grep -qF " $1 " || iscsiadm -m node -T "$1" -p "$portal" --login >/dev/null
 }
 
-up() {
+initiator() {
     modprobe -a iscsi_tcp sg st ch sr_mod
     mkdir -p /run/lock/iscsi
     if [ -d /run/systemd/system ]; then
-        systemctl start tgt iscsid
-    else
-        pidof tgtd >/dev/null || tgtd --iscsi portal=$portal
-        pidof iscsid >/dev/null || iscsid
+        systemctl start iscsid
+    elif ! pidof iscsid >/dev/null; then
+        iscsid
+    fi
+}
+
+up() {
+    initiator
+    if [ -d /run/systemd/system ]; then
+        systemctl start tgt
+    elif ! pidof tgtd >/dev/null; then
+        tgtd --iscsi portal=$portal
     fi
     await 20 tgtadm --mode system --op show >/dev/null || fail "tgtd does not answer"
     target --op show --tid 1 >/dev/null 2>&1 || present
@@ -161,9 +171,11 @@ look() { # NODE
 
 case ${1:-} in
     up) up ;;
+    initiator) initiator ;;
     down) down ;;
     disc) disc "${2:?which disc}" ;;
     protect) change 1 $((${2:?which drive} + 1)) "readonly=$([ "${3:?on or off}" = on ] && echo 1 || echo 0)" ;;
+    blank) rm "$media/tapes/${2:?which cartridge}"; make_tape "$2" ;;
     lose) mv "$media/tapes/${2:?which cartridge}" "$media/tapes/lost-$2" ;;
     find) mv "$media/tapes/lost-${2:?which cartridge}" "$media/tapes/$2" ;;
     show) tgtadm --lld iscsi --mode target --op show ;;

@@ -1,0 +1,17 @@
+"""The tests marked `devices` run in the test machine, where the kernel meets devices; see docs/HARDWARE.md."""
+
+import os
+
+import pytest
+
+IN_MACHINE = os.environ.get("FIRN_VM") == "1"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs devices where there are none; begin with what starts the machine, since it takes longest."""
+    ours = pytest.mark.skip(reason="needs the devices of the test machine; `make test-devices` runs it there")
+    for item in items:
+        if item.get_closest_marker("devices") and not IN_MACHINE:
+            item.add_marker(ours)
+    items.sort(key=lambda item: "/devices/test_in_vm.py" not in item.nodeid)

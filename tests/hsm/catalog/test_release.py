@@ -1,7 +1,7 @@
 """No release without proof: every reason why online bytes must stay."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -32,6 +32,8 @@ def test_a_release_goes_in_two_steps(world: World) -> None:
     assert {(i.online_state, i.file) for i in world.instances()} == {(OnlineState.RELEASED, None)}
     assert world.catalog.release.finish(proof, LATER) == 0
     assert world.names()[:2] == ["study_released", "release_proved"]
+    said = world.catalog.events.list(limit=2)
+    assert [(event.level, event.fields["instances"]) for event in said] == [("info", 2), ("info", 2)]
 
 
 def test_after_a_crash_the_same_proof_can_be_had_again(world: World) -> None:
@@ -45,17 +47,29 @@ def test_after_a_crash_the_same_proof_can_be_had_again(world: World) -> None:
     assert world.catalog.release.unfinished() == []
 
 
+def test_the_proof_that_is_had_again_is_the_newest_whatever_happened_since(world: World) -> None:
+    world.released()
+    back = world.instances()[0]
+    world.catalog.recalls.recalled({back.id: pool_file(back.sop_instance_uid)}, LATER, LATER)
+    later = LATER + timedelta(hours=1)
+    proof = world.prove(now=later)
+    world.catalog.events.record("info", "study_looked_at", study_uid(1), {}, later)
+    assert world.catalog.release.unfinished() == [proof]
+    assert proof.proved_at == later
+
+
 def test_a_proof_whose_event_was_forgotten_can_still_be_finished(world: World) -> None:
     world.safe()
     proof = world.prove()
     world.catalog.database.write(lambda connection: connection.exec_driver_sql("DELETE FROM events"))
     [again] = world.catalog.release.unfinished()
     assert again.files == proof.files
+    assert (again.proved_at, again.copies) == (datetime(1970, 1, 1, tzinfo=UTC), {})
     assert world.catalog.release.finish(again, LATER) == 2
 
 
 def test_nobody_else_can_make_a_proof() -> None:
-    with pytest.raises(ProofForged):
+    with pytest.raises(ProofForged, match=r"^only the catalog can prove a release: ask catalog\.release\.prove$"):
         ReleaseProof(study_uid(1), (), START, {})
 
 
@@ -166,6 +180,18 @@ def test_what_no_longer_stands_in_the_way_does_not(world: World) -> None:
     world.prove()
 
 
+def test_work_on_other_studies_and_other_work_on_this_one_do_not_stand_in_the_way(world: World) -> None:
+    world.safe(1)
+    world.safe(2)
+    world.catalog.jobs.submit(JobRequest(JobKind.RECALL, "recall:other", study_uid(2)), START)
+    world.catalog.jobs.submit(JobRequest(JobKind.VERIFY, "verify:this", study_uid(1)), START)
+    assert world.catalog.release.explain(study_uid(1), 2, LATER, STABLE_S) == ""
+    assert len(world.prove(1).files) == 2
+    with pytest.raises(ReleaseRefused, match="recalled by job") as refused:
+        world.prove(2)
+    assert refused.value.study_instance_uid == study_uid(2)
+
+
 def test_written_is_not_verified(world: World) -> None:
     pack = world.packed()
     world.labelled(*TAPES[:2])
@@ -233,6 +259,10 @@ def test_only_what_came_back_is_released_again(world: World) -> None:
     world.catalog.recalls.recalled({back.id: pool_file(back.sop_instance_uid)}, LATER, LATER)
     proof = world.prove()
     assert [file.instance_id for file in proof.files] == [back.id]
+    # what was gone before stays gone, also for a restart in between
+    assert sorted(i.online_state for i in world.instances()) == ["released", "released", "releasing"]
+    assert world.catalog.release.finish(proof, LATER) == 1
+    assert world.catalog.release.unfinished() == []
 
 
 def test_a_late_arrival_of_a_released_study_is_not_covered_by_the_old_pack(world: World) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from appliance.demo.studies import SampleStudy
 from drivers.base import Barcode, MediumKind
 from drivers.clock import VirtualClock
+from drivers.kinds import Devices
 from drivers.simulator import SimulatedLibrary
 from hsm.archive import Archive
 from hsm.catalog import Catalog
@@ -60,35 +61,32 @@ def volume_pools() -> dict[str, VolumePool]:
     }
 
 
-class World:
-    """Opening the same folder again is a restart."""
+class ArchiveWorld:
+    """Everything but the devices. Opening the same folder again is a restart."""
 
     def __init__(
         self,
         root: Path,
+        libraries: Mapping[str, Devices],
+        pools: Mapping[str, VolumePool],
         policy: str = POLICY,
-        tapes: Sequence[str] = TAPES,
-        discs: Sequence[str] = DISCS,
         *,
         url: str | None = None,
         clock: VirtualClock | None = None,
-        tape_bytes: int = 40_000_000,
-        disc_bytes: int = 20_000_000,
         pack_max_bytes: int = 16 * 1024**3,
-        pools: Mapping[str, VolumePool] | None = None,
         take_over: bool = True,
     ) -> None:
+        """The world closes the libraries."""
         self.root = root
         self.clock = clock or VirtualClock(START)
-        self.simulated: SimulatedLibrary = make_library(
-            root, self.clock, tapes, discs, tape_bytes=tape_bytes, disc_bytes=disc_bytes
-        )
+        self._devices = tuple(libraries.values())
         self.catalog = Catalog.open(url or f"sqlite:///{root / 'catalog.db'}")
         self.pool = OnlinePool.create([root / "online"], 0, root / "quarantine")
-        self.volume_pools = dict(pools or volume_pools())
-        self.library = Library(
-            self.simulated.changer, self.simulated.tape_drives, self.simulated.recorders, self.catalog, self.clock
-        )
+        self.volume_pools = dict(pools)
+        self.libraries = {
+            name: Library(devices.changer, devices.tape_drives, devices.recorders, self.catalog, self.clock)
+            for name, devices in libraries.items()
+        }
         self.archive = Archive(self.catalog, self.pool, self.clock)
         staging = root / "staging"
         staging.mkdir(exist_ok=True)
@@ -98,9 +96,7 @@ class World:
             retry=RetrySettings(first_s=1.0, max_s=60.0),
             keep_online_s=60.0,
         )
-        self.engine = Engine(
-            self.catalog, self.pool, {"test": self.library}, self.volume_pools, self.settings, self.clock
-        )
+        self.engine = Engine(self.catalog, self.pool, self.libraries, self.volume_pools, self.settings, self.clock)
         if self.catalog.policies.current() is None:
             self.catalog.policies.publish(policy, "test", self.clock.now())
         if take_over:
@@ -110,12 +106,8 @@ class World:
         """An orderly end."""
         self.engine.close()
         self.catalog.close()
-        self.simulated.close()
-
-    def restart(self) -> "World":
-        """An orderly end and a new start in the same folder."""
-        self.close()
-        return World(self.root, clock=self.clock, pools=self.volume_pools)
+        for devices in self._devices:
+            devices.close()
 
     def later(self, seconds: float) -> None:
         """Let time pass."""
@@ -167,3 +159,43 @@ class World:
     def seconds(self, seconds: float) -> timedelta:
         """A length of time."""
         return timedelta(seconds=seconds)
+
+
+class World(ArchiveWorld):
+    """An archive with one simulated library."""
+
+    def __init__(
+        self,
+        root: Path,
+        policy: str = POLICY,
+        tapes: Sequence[str] = TAPES,
+        discs: Sequence[str] = DISCS,
+        *,
+        url: str | None = None,
+        clock: VirtualClock | None = None,
+        tape_bytes: int = 40_000_000,
+        disc_bytes: int = 20_000_000,
+        pack_max_bytes: int = 16 * 1024**3,
+        pools: Mapping[str, VolumePool] | None = None,
+        take_over: bool = True,
+    ) -> None:
+        clock = clock or VirtualClock(START)
+        self.simulated: SimulatedLibrary = make_library(
+            root, clock, tapes, discs, tape_bytes=tape_bytes, disc_bytes=disc_bytes
+        )
+        super().__init__(
+            root,
+            {"test": self.simulated},
+            pools or volume_pools(),
+            policy,
+            url=url,
+            clock=clock,
+            pack_max_bytes=pack_max_bytes,
+            take_over=take_over,
+        )
+        self.library = self.libraries["test"]
+
+    def restart(self) -> "World":
+        """An orderly end and a new start in the same folder."""
+        self.close()
+        return World(self.root, clock=self.clock, pools=self.volume_pools)

@@ -62,13 +62,14 @@ class Hands:
         """
         with self._places.change() as places:
             place = _named(places, barcode)
+            inside = _in_drive(places, drive)
+            if inside is not None and inside.released:  # it lies in the open tray
+                places.put(inside, None, 0, _LONG_AGO)
+                inside = None
             if place.kind is not None:
                 raise SourceEmpty(f"{barcode} is not on the shelf but in {place.kind.value} {place.index}")
-            inside = _in_drive(places, drive)
-            if inside is not None and not inside.released:
-                raise TargetFull(f"drive {drive} holds {inside.barcode}; have it let go of that, or press its button")
             if inside is not None:
-                places.put(inside, None, 0, _LONG_AGO)
+                raise TargetFull(f"drive {drive} holds {inside.barcode}; have it let go of that, or press its button")
             places.put(place, ElementKind.DRIVE, drive, _LONG_AGO)
 
     def take(self, drive: int) -> Barcode:

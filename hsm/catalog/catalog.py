@@ -21,6 +21,7 @@ from hsm.catalog.rebuild import Rebuild
 from hsm.catalog.recalls import Recalls
 from hsm.catalog.release import Release
 from hsm.catalog.schema import bring_up
+from hsm.catalog.shelf import Shelf
 from hsm.catalog.studies import Studies
 from hsm.catalog.volumes import Volumes
 
@@ -40,6 +41,7 @@ class Catalog:
         self.packs = Packs(database)
         self.copies = Copies(database)
         self.volumes = Volumes(database)
+        self.shelf = Shelf(database)
         self.drives = Drives(database)
         self.cleaning = Cleaning(database)
         self.jobs = Jobs(database)

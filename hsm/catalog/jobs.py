@@ -9,12 +9,14 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, exist
 from drivers.base import Barcode
 from hsm.catalog.database import Database
 from hsm.catalog.errors import JobRefused
+from hsm.catalog.events import add
 from hsm.catalog.job_rows import URGENCY, bump, job_record, locked_job, select_jobs, step_job, submit_in
 from hsm.catalog.records import JobRequest
+from hsm.catalog.requesters import requesters_of
 from hsm.catalog.rows import chunks, narrowed, one, table_of
 from hsm.catalog.text import clean
 from hsm.facts import JobRecord
-from hsm.models import Counter, Job, RecallJob, RecallRequest, Study
+from hsm.models import Counter, Job, RecallJob, RecallRequest, Study, Volume
 from hsm.states import ACTIVE_JOBS, JobKind, JobState
 
 
@@ -163,11 +165,25 @@ class Jobs:
         self._database.write(work)
 
     def want_operator(self, job_id: int, barcode: Barcode | None, message: str, now: datetime) -> None:
-        """It waits for a person to bring a volume. Raises: IllegalTransition."""
+        """It waits for a person to bring a volume; None: a new one, which nobody has named yet.
+
+        The first of several jobs that wait for the same volume makes an event of it. Raises: IllegalTransition.
+        """
 
         def work(connection: Connection) -> None:
             row = locked_job(connection, job_id)
-            values = {"barcode": barcode or row.barcode, "message": clean(message), "eta_at": None, "phase": ""}
+            values = {"barcode": barcode, "message": clean(message), "eta_at": None, "phase": ""}
+            same = (Job.barcode == barcode) if barcode is not None else Job.barcode.is_(None) & (Job.pool == row.pool)
+            asked = select(Job.id).where(Job.state == JobState.WAITING_OPERATOR, Job.id != job_id, same).limit(1)
+            news = row.state != JobState.WAITING_OPERATOR or row.barcode != barcode
+            if news and connection.execute(asked).first() is None:
+                names = requesters_of(connection, [job_id]).get(job_id, ())
+                where = connection.execute(
+                    select(Volume.library, Volume.place, Volume.location).where(Volume.barcode == barcode)
+                ).first()
+                fields = {"job": job_id, "kind": row.kind, "pool": row.pool, "wanted_by": list(names), "what": message}
+                fields |= dict(where._mapping) if where is not None else {}
+                add(connection, "warning", "operator_wanted", barcode or row.pool or "", fields, now)
             step_job(connection, row, "want_operator", **values)
 
         self._database.write(work)

@@ -14,6 +14,8 @@ from hsm.catalog.errors import ReleaseRefused
 from hsm.engine import demand
 from hsm.engine.health import is_usable
 from hsm.engine.interrupted import Interrupted
+from hsm.engine.mailroom import MailRoom
+from hsm.engine.operator import Operator
 from hsm.engine.ownership import holder_name, is_dead
 from hsm.engine.runner import Runner
 from hsm.engine.settings import EngineSettings
@@ -23,8 +25,18 @@ from hsm.mover.context import MoverContext
 from hsm.mover.release import finish_releases, release
 from hsm.policy import Plan
 from hsm.pool import OnlinePool, PoolError
-from hsm.scheduler import Assignment, BusyDrive, IdleDrive, MediaTiming, Schedule, Settings, assign
-from hsm.states import JobKind, JobState
+from hsm.scheduler import (
+    Assignment,
+    BusyDrive,
+    IdleDrive,
+    MediaTiming,
+    Schedule,
+    Settings,
+    VolumeFacts,
+    assign,
+    hindrances,
+)
+from hsm.states import JobKind
 from hsm.ticking import tick
 
 LEASE = "engine"
@@ -71,7 +83,12 @@ class Engine:
         self._running: dict[Future[None], tuple[Assignment, datetime]] = {}
         self._served: dict[tuple[str, int], JobKind] = {}  # what each drive did last, for fairness
         self._interrupted = Interrupted(catalog)
-        self._scheduling = Settings(reserve_recall_drives=settings.reserve_recall_drives)
+        self._operator = Operator(catalog, libraries, clock)
+        self._mail_room = MailRoom(catalog, volume_pools, clock)
+        self._scheduling = Settings(
+            reserve_recall_drives=settings.reserve_recall_drives,
+            by_hand=frozenset(name for name, library in libraries.items() if library.by_hand),
+        )
         if settings.par2_redundancy_pct:
             fill_pct = 92 / (1 + settings.par2_redundancy_pct / 100)
             self._scheduling = replace(self._scheduling, disc_fill_pct=fill_pct)
@@ -109,7 +126,7 @@ class Engine:
                 library.clean_up()
             except DriverError as error:
                 self._library_failed(library, error)
-        self._answer_operator()
+        self._operator.there_is_news()
         log.info("engine_recovered", unwritten=len(unwritten), requeued=len(requeued), releases_finished=finished)
 
     def _library_failed(self, library: Library, error: DriverError) -> None:
@@ -130,22 +147,24 @@ class Engine:
         Raises: NoPolicy, PolicyInvalid.
         """
         self._runner.breaker.reset()
+        self._operator.there_is_news()
         return tick(self.catalog, self._pool, self._volume_pools, self.settings.tick, self.clock.now())
 
     def take_inventory(self) -> None:
         """Ask all robots what is where; jobs that waited for a volume go on when it is there."""
         for library in self._libraries.values():
             try:
-                library.take_inventory()
+                self._mail_room.take_in(library, library.take_inventory())
             except DriverError as error:
                 self._library_failed(library, error)
-        self._answer_operator()
+        self._operator.there_is_news()
 
-    def _answer_operator(self) -> None:
-        waiting = {job.barcode for job in self.catalog.jobs.list(states=(JobState.WAITING_OPERATOR,), limit=1000)}
-        here = {element.barcode for element in self.catalog.volumes.elements() if element.full}
-        for barcode in sorted(b for b in waiting & here if b is not None):
-            self.catalog.jobs.operator_answered(barcode, self.clock.now())
+    def look_for_tapes(self) -> None:
+        """Look whether a person fed a tape drive that has no robot: no device tells that by itself."""
+        try:
+            self._operator.look_for_tapes()
+        except DriverError as error:
+            log.warning("drives_not_seen", reason=str(error))
 
     def tidy(self) -> None:
         """Forget jobs that ended long ago; remove arrivals that were interrupted and that nobody touched for a day."""
@@ -168,13 +187,35 @@ class Engine:
         """
         self._reap()
         now = self.clock.now()
+        answered = self._operator.has_news() and self._ask_again(now)
         queue = [job for job in self.catalog.jobs.queue(now) if not self._runner.breaker.stopped(job.kind)]
         released = self._release([job for job in queue if job.kind is JobKind.RELEASE])
         schedule = self._schedule([job for job in queue if job.kind is not JobKind.RELEASE], now)
         by_id = {job.id: job for job in queue}
         for assignment in schedule.assignments:
             self._start(assignment, [by_id[work.job_id] for work in assignment.works], now)
-        return released or bool(schedule.assignments)
+        looked = self._operator.look()
+        return answered or released or looked or bool(schedule.assignments)
+
+    def _ask_again(self, now: datetime) -> bool:
+        """Look at the questions to the operator again; whether some were answered."""
+        waiting = self._operator.waiting()
+        if not waiting:
+            return False
+        idle, busy = self._drives()
+        works = demand.works(self.catalog, [*self.catalog.jobs.queue(now), *waiting])
+        stuck = hindrances(
+            works,
+            idle,
+            self._volumes(idle, busy),
+            self._volume_pools,
+            MediaTiming(),
+            now,
+            busy=busy,
+            settings=self._scheduling,
+        )
+        judged = frozenset(work.job_id for work in works)
+        return self._operator.settle(waiting, judged, {trouble.job_id: trouble for trouble in stuck})
 
     def _release(self, jobs: list[JobRecord]) -> bool:
         for job in jobs:
@@ -194,32 +235,35 @@ class Engine:
 
     def _schedule(self, queue: list[JobRecord], now: datetime) -> Schedule:
         idle, busy = self._drives()
-        mounted = {drive.loaded: drive.serial for drive in idle if drive.loaded is not None}
-        working = {drive.barcode: drive.serial for drive in busy if drive.barcode is not None}
-        volumes = demand.volume_facts(
-            self.catalog.volumes.list(), self._volume_pools, mounted | working, frozenset(working)
-        )
         schedule = assign(
             demand.works(self.catalog, queue),
             idle,
-            volumes,
+            self._volumes(idle, busy),
             self._volume_pools,
             MediaTiming(),
             now,
             busy=busy,
             settings=self._scheduling,
         )
-        self._tell(queue, schedule, now)
+        self._tell(queue, schedule)
+        self._operator.give_back(idle, schedule)
         return schedule
 
-    def _tell(self, queue: list[JobRecord], schedule: Schedule, now: datetime) -> None:
+    def _volumes(self, idle: list[IdleDrive], busy: list[BusyDrive]) -> list[VolumeFacts]:
+        mounted = {drive.loaded: drive.serial for drive in idle if drive.loaded is not None}
+        working = {drive.barcode: drive.serial for drive in busy if drive.barcode is not None}
+        return demand.volume_facts(
+            self.catalog.volumes.list(), self._volume_pools, mounted | working, frozenset(working)
+        )
+
+    def _tell(self, queue: list[JobRecord], schedule: Schedule) -> None:
         """Write down what waiting jobs may expect, where it differs from what was said before."""
         expected: dict[int, tuple[datetime | None, str]] = {
             job_id: (eta.ready_at, eta.phase) for job_id, eta in schedule.etas.items()
         }
         for stuck in schedule.stuck:
-            if stuck.needs_operator and stuck.barcode is not None:
-                self.catalog.jobs.want_operator(stuck.job_id, stuck.barcode, stuck.reason, now)
+            if stuck.needs_operator:
+                self._operator.ask(stuck)
             else:
                 expected[stuck.job_id] = (None, stuck.reason)
         said = {job.id: (job.eta_at, job.phase) for job in queue}
@@ -277,6 +321,8 @@ class Engine:
         """
         for future in [future for future in self._running if future.done()]:
             assignment, _ = self._running.pop(future)
+            self._operator.worked(assignment.drive.library, assignment.drive.index)
+            self._operator.there_is_news()
             error = future.exception()
             if error is not None:
                 self._interrupted.add(assignment)

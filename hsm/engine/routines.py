@@ -42,6 +42,7 @@ class Routines:
         for name, every_s in (
             ("tick", settings.tick_every_s),
             ("inventory", settings.inventory_every_s),
+            ("hands", settings.hands_every_s),
             ("tidy", 86400.0),
         ):
             clock.add_job(self._ask, "interval", args=[name], seconds=every_s)
@@ -77,6 +78,8 @@ class Routines:
                 self._tick()
             elif name == "inventory":
                 self._engine.take_inventory()
+            elif name == "hands":
+                self._engine.look_for_tapes()
             else:
                 self._engine.tidy()
         return False

@@ -16,6 +16,7 @@ class EngineSettings:
     retry: RetrySettings = field(default_factory=RetrySettings)
     tick_every_s: float = 60.0
     inventory_every_s: float = 300.0
+    hands_every_s: float = 10.0  # how soon a tape is noticed that a person put into a drive without a robot
     lease_ttl_s: float = 60.0
     keep_online_s: float = 7 * 86400.0
     reserve_recall_drives: int = 0

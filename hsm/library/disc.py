@@ -11,7 +11,7 @@ from drivers.errors import DriverError
 from hsm.facts import VolumeRecord
 from hsm.format.disc import DiscReader
 from hsm.format.errors import FormatError
-from hsm.library.errors import ForeignVolume, UnknownContent, WrongVolume
+from hsm.library.errors import ForeignVolume, SwappedVolume, UnknownContent, WrongVolume
 
 READ_BYTES = 1024 * 1024
 
@@ -90,7 +90,8 @@ class DiscSession:
             raise WrongVolume(f"{self.barcode} should hold an image, but the recorder says {state.value}")
         label = self.reader().label()
         if label.barcode != self.barcode or label.uuid != volume.uuid:
-            raise WrongVolume(
+            swapped = label.barcode != self.barcode
+            raise (SwappedVolume if swapped else WrongVolume)(
                 f"the disc in place of {self.barcode} ({volume.uuid}) says it is {label.barcode} ({label.uuid})"
             )
 

@@ -17,6 +17,10 @@ class WrongVolume(DriverError):
     blame = Blame.VOLUME
 
 
+class SwappedVolume(WrongVolume):
+    """The label on the medium names another volume than the barcode on it: stickers were swapped."""
+
+
 class ForeignVolume(WrongVolume):
     """The medium holds data that are not ours; it will not be written over."""
 
@@ -34,3 +38,15 @@ class SessionClosed(DriverError):
 
     retry = Retry.LATER
     blame = Blame.CALLER
+
+
+class ErrandRefused(DriverError):
+    """The robot was not asked: what was wanted of it cannot be done as things are."""
+
+    blame = Blame.CALLER
+
+
+class CartridgeUsedUp(DriverError):
+    """A cleaning cartridge cleans no more; a person has to replace it."""
+
+    blame = Blame.VOLUME

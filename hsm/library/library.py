@@ -13,8 +13,10 @@ from drivers.clock import Clock
 from drivers.errors import ChangerError, DriverError
 from hsm.catalog import Catalog
 from hsm.facts import VolumeRecord
+from hsm.library import cleaner
+from hsm.library.by_hand import HandFed
 from hsm.library.disc import DiscSession
-from hsm.library.errors import VolumeNotInLibrary
+from hsm.library.errors import SwappedVolume, VolumeNotInLibrary, WrongVolume
 from hsm.library.tape import TapeSession
 
 READY_LIMIT_S = 300.0  # some drives need that long; a new LTO-9 cartridge needs longer once, and is then retried
@@ -44,6 +46,11 @@ class Library:
         self._catalog = catalog
         self._clock = clock
         self._robot = Lock()
+        self._appeared: set[Barcode] = set()
+        self._returned: set[Barcode] = set()
+        self._tapes_full: dict[int, bool] = {}  # by drive: whether it held a tape at the last inventory
+        self._in_use: set[int] = set()  # drives with a session: what is in them is not looked at meanwhile
+        self._hand_fed = HandFed(changer.name, tape_drives, recorders, catalog, clock) if changer.by_hand else None
 
     def drive_kind(self, index: int) -> MediumKind:
         """What kind of medium a drive takes."""
@@ -56,8 +63,48 @@ class Library:
 
     def _inventory(self) -> Inventory:
         inventory = self._changer.inventory()
-        self._catalog.volumes.upsert_inventory(inventory, self.kind_of, self._clock.now())
+        if self._hand_fed is not None:
+            inventory = self._hand_fed.named(inventory, frozenset(self._in_use))
+        change = self._catalog.volumes.upsert_inventory(inventory, self.kind_of, self._clock.now(), self.by_hand)
+        self._appeared |= set(change.appeared)
+        self._returned |= set(change.returned)
+        self._tapes_full = {e.index: e.full for e in inventory.drives() if e.index in self.tape_drives}
         return inventory
+
+    def arrivals(self) -> tuple[frozenset[Barcode], frozenset[Barcode]]:
+        """Volumes that came since this was last asked: those never seen before, and those that came back."""
+        with self._robot:
+            arrived = frozenset(self._appeared), frozenset(self._returned)
+            self._appeared, self._returned = set(), set()
+            return arrived
+
+    def tapes_changed(self) -> bool:
+        """Whether a person put a tape into an idle drive or took one out since the last inventory: a cheap question."""
+        with self._robot:
+            idle = [index for index in self._tapes_full if index not in self._in_use]
+            return any(self.tape_drives[i].status().loaded != self._tapes_full[i] for i in idle)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person feeds the drives."""
+        return self._hand_fed is not None
+
+    def keep_unknown(self) -> None:
+        """From now on believe the labels of media that the catalog does not know: for rebuilding it."""
+        if self._hand_fed is not None:
+            self._hand_fed.keep_unknown = True
+
+    def give_back(self, drive: int) -> bool:
+        """Have a drive that a person feeds let go of its volume, which goes back to its place outside.
+
+        Returns: whether it did; not while a session uses it.
+        """
+        with self._robot:
+            if self._hand_fed is None or drive in self._in_use:
+                return False
+            given_back = self._hand_fed.give_back(drive)
+            self._inventory()
+            return given_back
 
     def kind_of(self, barcode: Barcode) -> MediumKind | None:
         """What a barcode is made of; None for what is no volume (a cleaning cartridge).
@@ -76,13 +123,14 @@ class Library:
 
     def drive_serial(self, index: int) -> str:
         """The serial number of a drive."""
-        return self._device(index).serial
+        return self.device(index).serial
 
     def drive_generation(self, index: int) -> str:
         """What a drive can use: "LTO-8", "BD"."""
-        return self._device(index).model
+        return self.device(index).model
 
-    def _device(self, index: int) -> TapeDrive | Recorder:
+    def device(self, index: int) -> TapeDrive | Recorder:
+        """A drive itself; only for who owns it at the moment."""
         return self.tape_drives[index] if index in self.tape_drives else self.recorders[index]
 
     @contextmanager
@@ -94,20 +142,27 @@ class Library:
 
         Raises: VolumeNotInLibrary, WrongVolume and its kinds, and what the devices raise.
         """
-        device = self._device(drive)
+        device = self.device(drive)
         try:
             with self._robot:
                 self._bring(barcode, drive)
+                self._in_use.add(drive)
             device.wait_ready(READY_LIMIT_S)
             self._note(drive, "ready", barcode)
             session = self._identified(barcode, drive, self._catalog.volumes.get(barcode))
             self._note(drive, purpose, barcode)
             yield session
-        except BaseException:
-            # Whatever happened, what is in the drive must be proved again before it is used: take it out.
-            self._put_back_quietly(drive)
+        except BaseException as error:
+            self._in_use.discard(drive)
+            # Whatever happened, what is in the drive must be proved again before it is used: take it out. What a
+            # person has to bring again for that stays in; it is looked at before each use anyway.
+            if not self.by_hand or isinstance(error, WrongVolume):
+                self.put_back_quietly(drive)
+            if isinstance(error, SwappedVolume):
+                self._set_out(barcode)
             raise
         self._note(drive, "stop", barcode)
+        self._in_use.discard(drive)
 
     def _identified(self, barcode: Barcode, drive: int, volume: VolumeRecord) -> TapeSession | DiscSession:
         if drive in self.tape_drives:
@@ -126,19 +181,30 @@ class Library:
         """
         with self._robot:
             self._bring(barcode, drive)
-        device = self._device(drive)
-        device.wait_ready(READY_LIMIT_S)
-        self._note(drive, "ready", barcode)
-        self._note(drive, "read", barcode)
-        if drive in self.tape_drives:
-            yield TapeSession(self.tape_drives[drive], barcode)
-        else:
-            yield DiscSession(self.recorders[drive], barcode)
-        self._note(drive, "stop", barcode)
+            self._in_use.add(drive)
+        try:
+            device = self.device(drive)
+            device.wait_ready(READY_LIMIT_S)
+            self._note(drive, "ready", barcode)
+            self._note(drive, "read", barcode)
+            if drive in self.tape_drives:
+                yield TapeSession(self.tape_drives[drive], barcode)
+            else:
+                yield DiscSession(self.recorders[drive], barcode)
+            self._note(drive, "stop", barcode)
+        except DriverError:
+            self._in_use.discard(drive)
+            if not self.by_hand:
+                self.put_back_quietly(drive)
+            raise
+        finally:
+            self._in_use.discard(drive)
 
     def _bring(self, barcode: Barcode, drive: int) -> None:
         inventory = self._inventory()
         place = inventory.find(barcode)
+        if self.by_hand and (place is None or place.index != drive):
+            raise VolumeNotInLibrary(f"{barcode} is not in drive {drive} of library {self.name}: put it in")
         if place is None:
             raise VolumeNotInLibrary(f"{barcode} is not in library {self.name}: bring it and put it into a mail slot")
         if place.kind is ElementKind.DRIVE and place.index == drive:
@@ -161,16 +227,41 @@ class Library:
         log.info("volume_loaded", library=self.name, volume=barcode, drive=drive)
 
     def _put_back(self, element: Element, inventory: Inventory) -> None:
+        if self.by_hand:
+            self.device(element.index).unload()
+            self._note(element.index, "emptied", None)
+            return
         taken = {e.index for e in inventory.storage() if e.full}
         slot = element.origin if element.origin is not None and element.origin not in taken else inventory.empty_slot()
         if slot is None:
             raise ChangerError(f"no empty slot for {element.barcode} in library {self.name}: take a volume out")
+        self._take_out(element, slot)
+
+    def _take_out(self, element: Element, slot: int) -> None:
         self._note(element.index, "unload", element.barcode)
-        self._device(element.index).unload()
+        self.device(element.index).unload()
         self._changer.unload(element.index, slot)
         self._note(element.index, "emptied", None)
 
-    def _put_back_quietly(self, drive: int) -> None:
+    @contextmanager
+    def turn(self) -> Iterator[Inventory]:
+        """Have the robot to oneself, and know what is where now; others wait meanwhile. Raises: ChangerError."""
+        with self._robot:
+            yield self._inventory()
+
+    def carry(self, element: Element, slot: int) -> None:
+        """Bring what a slot or drive holds to a slot or mail slot. Only in one's turn. Raises: DriverError."""
+        if element.kind is ElementKind.DRIVE:
+            self._take_out(element, slot)
+        else:
+            self._changer.transfer(element.index, slot)
+        self._inventory()
+
+    def insert(self, slot: int, drive: int) -> None:
+        """Put what a slot holds into an empty drive, for cleaning. Only in one's turn. Raises: ChangerError."""
+        self._changer.load(slot, drive)
+
+    def put_back_quietly(self, drive: int) -> None:
         """Empty a drive after a failure; a drive that cannot be emptied is down."""
         try:
             self.empty_drive(drive)
@@ -178,6 +269,23 @@ class Library:
             reason = f"could not be emptied: {error}"
             self._catalog.drives.change(self.name, drive, "down", self._clock.now(), reason=reason)
             log.error("drive_down", library=self.name, drive=drive, reason=str(error))
+
+    def _set_out(self, barcode: Barcode) -> None:
+        """Lay a volume whose sticker and label differ into a mail slot, where a person sees it, if one is free."""
+        with self._robot:
+            try:
+                inventory = self._changer.inventory()
+                place = inventory.find(barcode)
+                free = [e.index for e in inventory.storage() if e.kind is ElementKind.MAIL_SLOT and not e.full]
+                if place is None or place.kind is not ElementKind.SLOT or not free:
+                    return
+                self._changer.transfer(place.index, free[0])
+                self._inventory()
+            except ChangerError as error:
+                log.warning("volume_not_set_out", library=self.name, volume=barcode, reason=str(error))
+                return
+        fields = {"library": self.name, "mail_slot": free[0]}
+        self._catalog.events.record("warning", "volume_set_out", barcode, fields, self._clock.now())
 
     def empty_drive(self, drive: int) -> None:
         """Put whatever a drive holds back into a slot. Nothing happens to an empty one.
@@ -194,15 +302,8 @@ class Library:
             self._inventory()
 
     def clean_up(self) -> None:
-        """After a start: take every volume out of drives whose state is unknown; a drive that cannot is down."""
-        now = self._clock.now()
-        for index in self.drive_indices():
-            self._catalog.drives.seen(self.name, index, self.drive_serial(index), self.drive_kind(index), now)
-        self._catalog.drives.restart(self.name, now)
-        for element in self.take_inventory().drives():
-            if element.full:
-                self._put_back_quietly(element.index)
-        self.take_inventory()
+        """After a start: a cleaner session for every drive, since their states are unknown. Raises: ChangerError."""
+        cleaner.clean_up(self, self._catalog, self._clock)
 
     def move(self, source: int, target: int) -> None:
         """Move a volume between two slots, mail slots included."""

@@ -16,7 +16,14 @@ from hsm.format.label import decode as decode_label
 from hsm.format.label import encode as encode_label
 from hsm.format.reading import read_header
 from hsm.format.tape import intro_tar
-from hsm.library.errors import EndOfDataMoved, ForeignVolume, SessionClosed, UnknownContent, WrongVolume
+from hsm.library.errors import (
+    EndOfDataMoved,
+    ForeignVolume,
+    SessionClosed,
+    SwappedVolume,
+    UnknownContent,
+    WrongVolume,
+)
 
 INTRO_ADDRESS = Address(2)  # the label is one record and its filemark
 
@@ -54,7 +61,7 @@ class TapeSession:
         except FormatError as error:
             raise WrongVolume(f"{self.barcode}: the label is damaged ({error}); the volume is set aside") from error
         if label.barcode != self.barcode:
-            raise WrongVolume(
+            raise SwappedVolume(
                 f"the tape with barcode {self.barcode} carries the label of {label.barcode}: barcodes were swapped; "
                 "put the right barcode on it"
             )

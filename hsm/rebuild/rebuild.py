@@ -57,6 +57,7 @@ def rebuild(
     newest: tuple[datetime, Barcode, bytes] | None = None
     seen: set[Barcode] = set()
     for library in libraries.values():
+        library.keep_unknown()
         library.clean_up()
         for barcode in _here(library, barcodes):
             seen.add(barcode)

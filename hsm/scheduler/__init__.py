@@ -1,6 +1,6 @@
 """Who gets which drive, in which order, and when it will be done; pure."""
 
-from hsm.scheduler.assign import assign
+from hsm.scheduler.assign import assign, hindrances
 from hsm.scheduler.timing import Learned, MediaTiming, Timing
 from hsm.scheduler.work import (
     Assignment,
@@ -32,4 +32,5 @@ __all__ = [
     "Timing",
     "VolumeFacts",
     "assign",
+    "hindrances",
 ]

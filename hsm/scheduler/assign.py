@@ -16,6 +16,7 @@ from hsm.scheduler.work import (
     QueuedWork,
     Schedule,
     Settings,
+    Stuck,
     VolumeFacts,
 )
 from hsm.scheduler.writes import assign_label, assign_write
@@ -44,14 +45,41 @@ def assign(
     releases = [work.job_id for work in queue if work.kind is JobKind.RELEASE]
     if releases:
         raise ValueError(f"job {releases[0]} is a release and needs no drive: do it at once")
-    known = {volume.barcode: volume for volume in volumes}
-    desk = Desk(known, pools, [*drives, *busy], timing, now, settings or Settings(), idle=list(drives))
+    desk = _desk(drives, volumes, pools, timing, now, busy, settings)
     stuck = find_stuck(desk, queue)
     hopeless = {s.job_id for s in stuck}
     desk.admit(work for work in queue if work.job_id not in hopeless)
     _round(desk, may_overtake=False)
     _round(desk, may_overtake=True)
     return Schedule(tuple(desk.assignments), etas(desk), tuple(stuck))
+
+
+def hindrances(
+    works: Iterable[QueuedWork],
+    drives: Sequence[IdleDrive],
+    volumes: Iterable[VolumeFacts],
+    pools: Mapping[str, VolumePool],
+    timing: Timing,
+    now: datetime,
+    *,
+    busy: Sequence[BusyDrive] = (),
+    settings: Settings | None = None,
+) -> Sequence[Stuck]:
+    """The works that `assign` would call stuck, and why; nothing is assigned."""
+    return find_stuck(_desk(drives, volumes, pools, timing, now, busy, settings), list(works))
+
+
+def _desk(
+    drives: Sequence[IdleDrive],
+    volumes: Iterable[VolumeFacts],
+    pools: Mapping[str, VolumePool],
+    timing: Timing,
+    now: datetime,
+    busy: Sequence[BusyDrive],
+    settings: Settings | None,
+) -> Desk:
+    known = {volume.barcode: volume for volume in volumes}
+    return Desk(known, pools, [*drives, *busy], timing, now, settings or Settings(), idle=list(drives))
 
 
 def _round(desk: Desk, may_overtake: bool) -> None:

@@ -19,12 +19,13 @@ from hsm.scheduler.work import (
     Settings,
     VolumeFacts,
 )
-from hsm.states import READABLE_VOLUMES, JobKind, Place, VolumeState
+from hsm.states import LABEL_VOLUMES, READABLE_VOLUMES, JobKind, Place, VolumeState
 
 Group = tuple[str, MediumKind]  # drives of one library and kind stand in for each other
 Drive = IdleDrive | BusyDrive
 
-BLANK_VOLUMES = frozenset({VolumeState.BLANK, VolumeState.SCRATCH})
+BLANK_VOLUMES = LABEL_VOLUMES
+RIGHT_STATES = {JobKind.LABEL: BLANK_VOLUMES, JobKind.SCAN: frozenset(VolumeState)}  # others need a readable one
 
 
 def group_of(drive: Drive) -> Group:
@@ -42,9 +43,18 @@ def can_use(drive: Drive, volume: VolumeFacts, purpose: Purpose) -> bool:
     return ability is Use.WRITE or (ability is Use.READ and purpose is Purpose.READ)
 
 
+def _held_by(drive: Drive) -> Barcode | None:
+    return drive.barcode if isinstance(drive, BusyDrive) else drive.loaded
+
+
 def purpose_of(work: QueuedWork) -> Purpose:
     """What its volume is mounted for."""
     return Purpose.WRITE if work.kind in (JobKind.MIGRATE, JobKind.LABEL) else Purpose.READ
+
+
+def right_states(work: QueuedWork) -> frozenset[VolumeState]:
+    """The states in which a volume can serve a work."""
+    return RIGHT_STATES.get(work.kind, READABLE_VOLUMES)
 
 
 @dataclass
@@ -79,12 +89,17 @@ class Desk:
         volume = self.volumes.get(candidate.barcode)
         if volume is None or volume.place is not Place.LIBRARY or not self.within_reach(volume):
             return False
-        right_state = BLANK_VOLUMES if work.kind is JobKind.LABEL else READABLE_VOLUMES
-        return volume.state in right_state and bool(self.able(volume, purpose_of(work)))
+        return volume.state in right_states(work) and bool(self.able(volume, purpose_of(work)))
 
     def able(self, volume: VolumeFacts, purpose: Purpose) -> list[Drive]:
         """The drives in service that can use a volume."""
-        return [drive for drive in self.drives if can_use(drive, volume, purpose)]
+        return [drive for drive in self.drives if self.can_have(drive, volume, purpose)]
+
+    def can_have(self, drive: Drive, volume: VolumeFacts, purpose: Purpose) -> bool:
+        """Whether a drive can use a volume, and could be given it without a person."""
+        if drive.library in self.settings.by_hand and _held_by(drive) != volume.barcode:
+            return False
+        return can_use(drive, volume, purpose)
 
     def within_reach(self, volume: VolumeFacts) -> bool:
         """Whether a volume is in a slot or in a drive that is in service."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from drivers.base import RECORD_BYTES, MediumKind
-from hsm.scheduler.desk import Desk, can_use
+from hsm.scheduler.desk import Desk
 from hsm.scheduler.route import Stop, best_order
 from hsm.scheduler.work import Assignment, Candidate, IdleDrive, Purpose, QueuedWork, VolumeFacts
 from hsm.states import JobKind, VolumeState
@@ -38,7 +38,7 @@ def choose_drive(
     desk: Desk, volume: VolumeFacts, purpose: Purpose, work: QueuedWork, allowed: DriveTest
 ) -> IdleDrive | None:
     """The best idle drive for a volume: the one that holds it, an empty one, one whose volume nobody wants."""
-    able = [drive for drive in desk.idle if can_use(drive, volume, purpose)]
+    able = [drive for drive in desk.idle if desk.can_have(drive, volume, purpose)]
     drives = [drive for drive in able if allowed(drive) and may_do(desk, volume, work, drive)]
     holder = desk.holder(volume.barcode)
     if holder is not None and holder.serial != work.avoid_drive:

@@ -1,19 +1,26 @@
 """Why nobody can do a work now, and whether a person could help."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
-from drivers.base import Barcode
-from hsm.scheduler.desk import BLANK_VOLUMES, Desk, purpose_of
+from drivers.base import MediumKind
+from drivers.generations import MEDIA
+from hsm.facts import VolumePool
+from hsm.scheduler.desk import Desk, purpose_of, right_states
 from hsm.scheduler.work import Candidate, QueuedWork, Stuck, VolumeFacts
-from hsm.scheduler.writes import ceiling_bytes, room_bytes, writable
-from hsm.states import READABLE_VOLUMES, WRITABLE_VOLUMES, JobKind, Place
+from hsm.scheduler.writes import ceiling_bytes, filling_order, is_due, may_be_written, room_bytes, writable
+from hsm.states import OUTSIDE_PLACES, JobKind, Place
 
 _UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "KB"))
 
 
 def find_stuck(desk: Desk, works: Sequence[QueuedWork]) -> list[Stuck]:
     """The works that no drive and volume in reach could serve, even if all were free."""
-    found = (_writing(desk, w) if w.kind is JobKind.MIGRATE else _reading(desk, w) for w in works)
+    migrations: dict[str | None, list[QueuedWork]] = defaultdict(list)
+    for work in works:
+        if work.kind is JobKind.MIGRATE:
+            migrations[work.pool].append(work)
+    found = (_writing(desk, w, migrations[w.pool]) if w.kind is JobKind.MIGRATE else _reading(desk, w) for w in works)
     return [stuck for stuck in found if stuck is not None]
 
 
@@ -29,25 +36,35 @@ def _reading(desk: Desk, work: QueuedWork) -> Stuck | None:
     return Stuck(work.job_id, helpful, work.candidates[best].barcode, reason)
 
 
-_SHELF, _MISSING, _DEAD_DRIVE, _HOPELESS = range(4)  # what a person repairs most easily comes first
+_SHELF, _VAULT, _MISSING, _DEAD_DRIVE, _HOPELESS = range(5)  # what a person repairs most easily comes first
 
 
 def _trouble(desk: Desk, work: QueuedWork, candidate: Candidate) -> tuple[int, str]:
     barcode, volume = candidate.barcode, desk.volumes.get(candidate.barcode)
     if volume is None:
         return _HOPELESS, f"needs {barcode}, which the catalog does not know"
-    right_state = BLANK_VOLUMES if work.kind is JobKind.LABEL else READABLE_VOLUMES
-    if volume.state not in right_state:
+    if volume.state not in right_states(work):
         return _HOPELESS, f"needs {barcode}, which is {volume.state.value.replace('_', ' ')}"
-    if volume.place is Place.SHELF:
-        where = f" ({volume.location})" if volume.location else ""
-        library = f" of library {volume.library}" if volume.library else ""
-        return _SHELF, f"needs {barcode}, which is on the shelf{where}: bring it and put it into a mail slot{library}"
+    if volume.place in OUTSIDE_PLACES:
+        ease = _SHELF if volume.place is Place.SHELF else _VAULT
+        return ease, f"needs {barcode}, which is {_outside(volume)}: bring it and {_put_in(desk, volume.library)}"
     if volume.place is Place.MISSING:
-        return _MISSING, f"needs {barcode}, which is missing: look for it and put it into a mail slot"
+        return _MISSING, f"needs {barcode}, which is missing: look for it and {_put_in(desk, None)}"
     if not desk.within_reach(volume):
         return _DEAD_DRIVE, f"needs {barcode}, which is in drive {volume.mounted_in}, out of service: take it out"
     return _HOPELESS, _no_drive(desk, volume, purpose_of(work).value)
+
+
+def _outside(volume: VolumeFacts) -> str:
+    """Where a volume outside its library is, in words."""
+    where = "on the shelf" if volume.place is Place.SHELF else "in the vault"
+    return f"{where} ({volume.location})" if volume.location else where
+
+
+def _put_in(desk: Desk, library: str | None) -> str:
+    """What a person does with a volume that was fetched."""
+    into = "a drive" if library in desk.settings.by_hand else "a mail slot"
+    return f"put it into {into}" + (f" of library {library}" if library else "")
 
 
 def _no_drive(desk: Desk, volume: VolumeFacts, verb: str) -> str:
@@ -57,7 +74,8 @@ def _no_drive(desk: Desk, volume: VolumeFacts, verb: str) -> str:
     return f"needs {volume.barcode}, and no drive of library {volume.library} in service can {verb} {what}"
 
 
-def _writing(desk: Desk, work: QueuedWork) -> Stuck | None:
+def _writing(desk: Desk, work: QueuedWork, waiting: Sequence[QueuedWork]) -> Stuck | None:
+    """`waiting`: all migrations to the same pool."""
     pool = desk.pools.get(work.pool or "")
     if pool is None:
         return Stuck(work.job_id, False, None, f"there is no pool {work.pool!r}: look at the configuration")
@@ -72,24 +90,47 @@ def _writing(desk: Desk, work: QueuedWork) -> Stuck | None:
         room = f"at most {_size(largest)}"
         reason = f"{_size(work.size_bytes)} do not fit on any {pool.kind.value} of pool {pool.name} ({room})"
         return Stuck(work.job_id, False, None, reason)
-    names = " or ".join(pool.barcodes)
-    advice = f"put a blank one ({names}) into library {pool.library}" + ("" if pool.auto_label else " and label it")
-    elsewhere = _elsewhere(desk, work)
-    reason = f"pool {pool.name} has no writable volume with {_size(work.size_bytes)} free: {advice}{elsewhere}"
-    return Stuck(work.job_id, False, None, reason)
+    wanted = _to_bring(desk, pool, work)
+    advice = _supply(desk, pool) if wanted is None else _fetch(desk, pool, wanted)
+    reason = f"pool {pool.name} has no writable volume with {_size(work.size_bytes)} free: {advice}"
+    return Stuck(work.job_id, _is_time(desk, pool, wanted, waiting), None if wanted is None else wanted.barcode, reason)
 
 
-def _elsewhere(desk: Desk, work: QueuedWork) -> str:
-    """Volumes outside the library that would do."""
-    shelf: list[Barcode] = [
-        volume.barcode
+def _to_bring(desk: Desk, pool: VolumePool, work: QueuedWork) -> VolumeFacts | None:
+    """The volume outside the library that would be written next if it were in it."""
+    suitable = [
+        volume
         for volume in desk.volumes.values()
-        if volume.pool == work.pool
-        and volume.place is Place.SHELF
-        and volume.state in WRITABLE_VOLUMES
+        if volume.place in OUTSIDE_PLACES
+        and may_be_written(pool, volume)
+        and volume.barcode not in work.not_on
         and room_bytes(desk, volume) >= work.size_bytes
     ]
-    return f", or bring {min(shelf)} from the shelf" if shelf else ""
+    return min(suitable, key=lambda volume: (volume.place, filling_order(desk, volume)), default=None)
+
+
+def _fetch(desk: Desk, pool: VolumePool, volume: VolumeFacts) -> str:
+    what = f"{volume.barcode} ({volume.state.value}), which is {_outside(volume)}"
+    return f"bring {what}, and {_put_in(desk, pool.library)}"
+
+
+def _supply(desk: Desk, pool: VolumePool) -> str:
+    """What to do when there is no further volume for a pool."""
+    names = " or ".join(pool.barcodes)
+    if pool.library in desk.settings.by_hand:
+        add = f"`firn volumes add BARCODE --pool {pool.name}`"
+        return f"name a new blank one ({names}) with {add}, and {_put_in(desk, pool.library)}"
+    return f"put a blank one ({names}) into library {pool.library}" + ("" if pool.auto_label else " and label it")
+
+
+def _is_time(desk: Desk, pool: VolumePool, wanted: VolumeFacts | None, waiting: Sequence[QueuedWork]) -> bool:
+    """Whether a person is to be asked now. Nobody fetches a disc before there is enough to burn."""
+    if pool.kind is not MediumKind.DISC:
+        return True
+    room = int(MEDIA["DVD+R"].capacity_bytes * desk.settings.disc_fill_pct / 100)
+    if wanted is not None:
+        room = room_bytes(desk, wanted)
+    return is_due(desk, pool, [work for work in waiting if work.size_bytes <= room] or waiting, room)
 
 
 def _size(size_bytes: int) -> str:

@@ -93,6 +93,7 @@ class Settings:
     head_start: Mapping[JobKind, timedelta] = field(
         default_factory=lambda: {
             JobKind.RECALL: timedelta(0),
+            JobKind.SCAN: timedelta(minutes=10),
             JobKind.LABEL: timedelta(minutes=10),
             JobKind.MIGRATE: timedelta(hours=4),
             JobKind.VERIFY: timedelta(hours=12),
@@ -104,6 +105,7 @@ class Settings:
     avoid_wait_s: float = 900.0  # how long a verification waits for another drive than the writer's
     open_another_after_s: float = 3600.0  # how long a migration waits for a filling volume that is in use
     disc_fill_pct: float = 92.0  # of a disc that packs may take; the rest is for its tree (and recovery data, if made)
+    by_hand: frozenset[str] = frozenset()  # libraries without a robot: a drive can only use what a person put into it
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,18 @@ _GB = 10**9
 def writable(desk: Desk, pool: VolumePool) -> list[VolumeFacts]:
     """The volumes in reach that a pool may write to, in the order in which they are filled."""
     found = [v for v in desk.volumes.values() if _is_writable(desk, pool, v)]
-    return sorted(found, key=lambda v: _filling_order(desk, v))
+    return sorted(found, key=lambda v: filling_order(desk, v))
 
 
 def _is_writable(desk: Desk, pool: VolumePool, volume: VolumeFacts) -> bool:
-    if volume.pool != pool.name or volume.kind is not pool.kind or volume.place is not Place.LIBRARY:
+    if volume.place is not Place.LIBRARY or not desk.within_reach(volume):
         return False
-    if not desk.within_reach(volume) or not desk.able(volume, Purpose.WRITE):
+    return bool(desk.able(volume, Purpose.WRITE)) and may_be_written(pool, volume)
+
+
+def may_be_written(pool: VolumePool, volume: VolumeFacts) -> bool:
+    """Whether a pool may write to a volume, wherever it is."""
+    if volume.pool != pool.name or volume.kind is not pool.kind:
         return False
     if volume.state in BLANK_VOLUMES:
         return pool.auto_label and any(fnmatchcase(volume.barcode, pattern) for pattern in pool.barcodes)
@@ -31,7 +36,7 @@ def _is_writable(desk: Desk, pool: VolumePool, volume: VolumeFacts) -> bool:
     return volume.state is VolumeState.LABELLED or (volume.state is VolumeState.FILLING and not once)
 
 
-def _filling_order(desk: Desk, volume: VolumeFacts) -> tuple[int, bool, int, str]:
+def filling_order(desk: Desk, volume: VolumeFacts) -> tuple[int, bool, int, str]:
     """Filling ones before labelled ones before blank ones; then what is mounted; then the fullest."""
     stage = {VolumeState.FILLING: 0, VolumeState.LABELLED: 1}.get(volume.state, 2)
     return stage, desk.holder(volume.barcode) is None, volume.free_bytes, volume.barcode

@@ -2,6 +2,7 @@
 
 import pytest
 
+from drivers.base import Barcode
 from hsm.scheduler import QueuedWork, Stuck, VolumeFacts
 from hsm.states import JobKind, Place, VolumeState
 from tests.hsm.scheduler.test_reads import A1, A2, B1
@@ -113,7 +114,7 @@ def test_a_pool_without_room_says_how_much_and_what_to_do() -> None:
     stuck = only_stuck([migrate(1, size_bytes=3_200_000_000)], [tape(A1, free_bytes=GB)])
     assert stuck == Stuck(
         1,
-        False,
+        True,
         None,
         "pool tape_a has no writable volume with 3.2 GB free: put a blank one (A*) into library tape",
     )
@@ -122,11 +123,73 @@ def test_a_pool_without_room_says_how_much_and_what_to_do() -> None:
 
 
 def test_a_volume_on_the_shelf_with_room_is_named() -> None:
-    shelf = tape(A2, place=Place.SHELF)
-    assert only_stuck([migrate(1)], [shelf]).reason.endswith("(A*) into library tape, or bring A00002L8 from the shelf")
-    assert "shelf" not in only_stuck([migrate(1)], [tape(A2, place=Place.SHELF, free_bytes=1)]).reason
-    assert "shelf" not in only_stuck([migrate(1)], [tape(A2, VolumeState.FULL, place=Place.SHELF)]).reason
-    assert "shelf" not in only_stuck([migrate(1)], [tape(B1, place=Place.SHELF)]).reason
+    stuck = only_stuck([migrate(1)], [tape(A2, place=Place.SHELF, location="shelf 3")])
+    assert (stuck.needs_operator, stuck.barcode) == (True, A2)
+    assert stuck.reason.endswith(
+        "bring A00002L8 (filling), which is on the shelf (shelf 3), and put it into a mail slot of library tape"
+    )
+    assert only_stuck([migrate(1)], [tape(A2, place=Place.SHELF, free_bytes=1)]).barcode is None
+    assert only_stuck([migrate(1)], [tape(A2, VolumeState.FULL, place=Place.SHELF)]).barcode is None
+    assert only_stuck([migrate(1)], [tape(B1, place=Place.SHELF)]).barcode is None
+    assert only_stuck([migrate(1, not_on=frozenset({A2}))], [tape(A2, place=Place.SHELF)]).barcode is None
+
+
+def test_a_shelf_is_nearer_than_a_vault_and_a_begun_tape_goes_before_a_blank_one() -> None:
+    vault = tape(A1, place=Place.VAULT, location="bank")
+    blank = tape(A2, VolumeState.BLANK, place=Place.SHELF)
+    begun = tape("A00003L8", place=Place.SHELF)
+    assert only_stuck([migrate(1)], [vault, blank]).barcode == A2
+    assert only_stuck([migrate(1)], [vault, blank, begun]).barcode == "A00003L8"
+    assert "(filling), which is in the vault (bank), and" in only_stuck([migrate(1)], [vault]).reason
+    recalled = only_stuck([recall(1, (A1, 5), (A2, 5))], [vault, tape(A2, place=Place.SHELF)])
+    assert recalled.barcode == A2
+
+
+def test_nobody_is_asked_for_a_disc_before_there_is_enough_to_burn() -> None:
+    shelf = disc(place=Place.SHELF, location="drawer")
+    early = only_stuck([migrate(1, "disc")], [shelf])
+    assert (early.needs_operator, early.barcode) == (False, "D00001")
+    assert "D00001 (blank), which is on the shelf (drawer)" in early.reason
+    assert only_stuck([migrate(1, "disc", created_at=ago(hours=2))], [shelf]).needs_operator
+    many = schedule([migrate(n, "disc", size_bytes=4 * GB) for n in range(1, 8)], [recorder()], [shelf])
+    assert all(stuck.needs_operator for stuck in many.stuck)
+    assert not only_stuck([migrate(1, "disc")], []).needs_operator
+    assert only_stuck([migrate(1, "disc", size_bytes=5 * GB)], []).needs_operator
+
+
+BY_HAND = frozenset({"disc"})
+
+
+def test_a_drive_without_a_robot_serves_only_what_a_person_put_into_it() -> None:
+    here = disc(state=VolumeState.FULL, mounted_in="R0")
+    held = schedule([recall(1, ("D00001", 1))], [recorder(0, "D00001"), recorder(1)], [here], by_hand=BY_HAND)
+    assert [(a.drive.index, a.barcode) for a in held.assignments] == [(0, "D00001")]
+    # Another drive would be better for a verification, but nobody carries the disc over.
+    again = verify(1, ("D00001", 1), avoid_drive="R0")
+    assert schedule([again], [recorder(0, "D00001"), recorder(1)], [here], by_hand=BY_HAND).assignments
+    away = disc(state=VolumeState.FULL, place=Place.SHELF, location="shelf 3")
+    (stuck,) = schedule([recall(1, ("D00001", 1))], [recorder(0)], [away], by_hand=BY_HAND).stuck
+    assert stuck == Stuck(
+        1,
+        True,
+        Barcode("D00001"),
+        "needs D00001, which is on the shelf (shelf 3): bring it and put it into a drive of library disc",
+    )
+
+
+def test_the_next_blank_for_a_drive_without_a_robot_is_named_or_asked_to_be_named() -> None:
+    work = migrate(1, "disc", created_at=ago(hours=2))
+    blanks = [disc("D00002", place=Place.SHELF), disc("D00001", place=Place.SHELF)]
+    (stuck,) = schedule([work], [recorder(0)], blanks, by_hand=BY_HAND).stuck
+    assert (stuck.needs_operator, stuck.barcode) == (True, "D00001")
+    (stuck,) = schedule([work], [recorder(0)], [], by_hand=BY_HAND).stuck
+    assert (stuck.needs_operator, stuck.barcode) == (True, None)
+    assert stuck.reason.endswith(
+        "name a new blank one (D*) with `firn volumes add BARCODE --pool disc`, and put it into a drive of library disc"
+    )
+    mounted = disc("D00001", mounted_in="R0")
+    result = schedule([work], [recorder(0, "D00001")], [mounted, blanks[0]], by_hand=BY_HAND)
+    assert [a.barcode for a in result.assignments] == ["D00001"]
 
 
 def test_a_pack_larger_than_any_volume_says_so() -> None:

@@ -102,6 +102,8 @@ class TapeMechanism:
             try:
                 self.bay.strike(operation, place)
             except DriverError as error:
+                if isinstance(error, UnitAttention):
+                    self.go(0)
                 raise self._noted(error, operation, self.cartridge) from None
         return self.cartridge, place
 

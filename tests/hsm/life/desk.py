@@ -14,12 +14,11 @@ from drivers.clock import VirtualClock
 from drivers.generations import CLEANING
 from drivers.simulator import DriveSpec, Hands, LibrarySpec, SimulatedLibrary, VolumeSpec
 from hsm.catalog.shelf import WantedVolume
-from hsm.engine import Engine
 from hsm.facts import JobRecord, VolumePool
-from hsm.library import Library
 from hsm.states import JobState
+from tests.support.library import make_library
 from tests.support.studies import small_ct
-from tests.support.world import World, volume_pools
+from tests.support.world import START, ArchiveWorld, volume_pools
 
 POLICY = """\
 rule "a tape and a disc":
@@ -40,50 +39,38 @@ def pools(**changes: object) -> dict[str, VolumePool]:
     return {"tape_a": volume_pools()["tape_a"], "disc": replace(disc, **changes)}  # type: ignore[arg-type]
 
 
-class Desk(World):
+def _desk(root: Path, clock: VirtualClock) -> SimulatedLibrary:
+    """A tape drive and a recorder without a robot, and what lies beside them."""
+    discs = [VolumeSpec(Barcode(f"D0000{n}"), "DVD+R", 20_000_000) for n in range(1, 6)]
+    foreign = [VolumeSpec(Barcode(name), "DVD+R", 20_000_000) for name in ("F1", "F2")]
+    tapes = [VolumeSpec(Barcode(name), "LTO-8", 40_000_000) for name in ("X00001L8", "X00002L8")]
+    spec = LibrarySpec(
+        "desk",
+        (DriveSpec("LTO-8", "DESK-T0"), DriveSpec("DVD", "DESK-R1")),
+        slots=0,
+        mail_slots=0,
+        volumes=(*discs, *foreign, *tapes, VolumeSpec(Barcode("CLN001L8"), CLEANING)),
+        by_hand=True,
+    )
+    SimulatedLibrary.create(root, spec)
+    return SimulatedLibrary(root, clock)
+
+
+class Desk(ArchiveWorld):
     """Opening the same folder again is a restart."""
 
-    def __init__(
-        self,
-        root: Path,
-        clock: VirtualClock | None = None,
-        declare: bool = True,
-        wanted: dict[str, VolumePool] | None = None,
-    ) -> None:
-        super().__init__(
-            root, POLICY, ("A00001L8", "A00002L8"), (), clock=clock, pools=wanted or pools(), take_over=False
-        )
-        discs = [VolumeSpec(Barcode(f"D0000{n}"), "DVD+R", 20_000_000) for n in range(1, 6)]
-        foreign = [VolumeSpec(Barcode(name), "DVD+R", 20_000_000) for name in ("F1", "F2")]
-        tapes = [VolumeSpec(Barcode(name), "LTO-8", 40_000_000) for name in ("X00001L8", "X00002L8")]
-        spec = LibrarySpec(
-            "desk",
-            (DriveSpec("LTO-8", "DESK-T0"), DriveSpec("DVD", "DESK-R1")),
-            slots=0,
-            mail_slots=0,
-            volumes=(*discs, *foreign, *tapes, VolumeSpec(Barcode("CLN001L8"), CLEANING)),
-            by_hand=True,
-        )
-        SimulatedLibrary.create(root / "desk", spec)
-        self.desk = SimulatedLibrary(root / "desk", self.clock)
+    def __init__(self, root: Path, clock: VirtualClock | None = None, **disc_pool: object) -> None:
+        clock = clock or VirtualClock(START)
+        self.robot = make_library(root, clock, ("A00001L8", "A00002L8"), ())
+        self.desk = _desk(root / "desk", clock)
         self.hands: Hands = self.desk.hands
-        self.by_hand = Library(self.desk.changer, self.desk.tape_drives, self.desk.recorders, self.catalog, self.clock)
-        self.engine = Engine(
-            self.catalog,
-            self.pool,
-            {"test": self.library, "desk": self.by_hand},
-            self.volume_pools,
-            self.settings,
-            self.clock,
+        super().__init__(
+            root, {"test": self.robot, "desk": self.desk}, pools(**disc_pool), POLICY, clock=clock, take_over=False
         )
-        if declare and not self.catalog.volumes.list(kind=MediumKind.DISC):
+        if not self.catalog.volumes.list(kind=MediumKind.DISC):
             barcodes = [Barcode(f"D0000{n}") for n in range(1, 4)]
             self.catalog.shelf.declare(barcodes, MediumKind.DISC, "desk", "drawer 2", self.clock.now())
         self.engine.take_over()
-
-    def close(self) -> None:
-        super().close()
-        self.desk.close()
 
     def __enter__(self) -> Self:
         return self

@@ -242,6 +242,7 @@ class DiscStatus:
     medium: str | None = None  # for example "DVD+R", "BD-R"
     capacity_bytes: int | None = None
     size_bytes: int | None = None  # of what is recorded
+    volume_id: str | None = None  # as its file system says, where the recorder looked; nobody's proof of identity
 
 
 class Recorder(Protocol):
@@ -269,7 +270,8 @@ class Recorder(Protocol):
     def burn(self, image: Path) -> None:
         """Write a whole ISO 9660 image and close the disc. Returns when it is on the medium.
 
-        A burn that fails or is interrupted leaves a disc that is UNREADABLE and of no further use.
+        A burn that fails or is interrupted leaves a disc that is UNREADABLE and of no further use. What is recorded
+        may be a little longer than the image: discs are written in whole blocks of up to 64 KiB, filled up with zeros.
 
         Raises: MediumNotBlank, EndOfMedium (image larger than the disc; nothing written), DeviceError, MediumError.
         """
@@ -278,7 +280,7 @@ class Recorder(Protocol):
     def read(self, offset_bytes: int, size_bytes: int) -> bytes:
         """Bytes of the recorded image. Shorter only at the end of what is recorded.
 
-        Raises: MediumError, DriveEmpty, EndOfData (nothing recorded).
+        Raises: MediumError, DriveEmpty, EndOfData (nothing recorded), UnitAttention (the disc was changed).
         """
         ...
 

@@ -43,7 +43,11 @@ def drive_status(
     alerts: Iterable[int],
     key_name: str | None,
 ) -> DriveStatus:
-    """The status of a drive. The capacity is the one the cartridge tells, else the one its generation has when new."""
+    """The status of a drive.
+
+    The capacity is the one the cartridge tells: both pages round it down, so the larger number is nearer. Without them
+    it is the one its generation has when new.
+    """
     flags = frozenset(alerts)
     cleaning = bool(flags & tape_alerts.CLEANING_WANTED) or seen.wants_cleaning
     names = tape_alerts.names(flags)
@@ -57,7 +61,7 @@ def drive_status(
         ready=usable is not Use.NONE,
         write_protected=seen.write_protected or bool(volume.write_protected) or usable is not Use.WRITE,
         generation=medium,
-        capacity_bytes=volume.capacity_bytes or capacity.maximum_bytes or new,
+        capacity_bytes=max(volume.capacity_bytes or 0, capacity.maximum_bytes or 0) or new,
         alerts=names,
         needs_cleaning=cleaning,
         worm=bool(volume.worm),

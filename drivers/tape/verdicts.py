@@ -6,6 +6,7 @@ be the same cartridge at the same place may go on; the rest is a unit attention:
 """
 
 import errno
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from drivers.errors import (
@@ -106,13 +107,13 @@ def reading(evidence: Evidence) -> type[DriverError]:
     return DeviceError
 
 
-def seeking(target: int, evidence: Evidence) -> type[DriverError]:
-    """Why a block could not be reached. The end of data is proved by going there."""
+def seeking(evidence: Evidence) -> type[DriverError]:
+    """Why a block could not be reached; it is the expected one. The end of data is proved by going there."""
     if (known := common(evidence)) is not None:
         return known
     same = evidence.volume is None or evidence.volume_now == evidence.volume
     at_end = evidence.position is not None and evidence.position == evidence.end_of_data
-    if same and at_end and evidence.position is not None and evidence.position < target:
+    if same and at_end and evidence.position is not None and evidence.position < evidence.expected:
         return EndOfData
     return UnitAttention if not same or evidence.position == 0 else DeviceError
 
@@ -130,6 +131,8 @@ def writing(evidence: Evidence) -> type[DriverError]:
         return MediumError
     return DeviceError
 
+
+Verdict = Callable[[Evidence], type[DriverError]]  # reading, seeking or writing
 
 ADVICE: dict[type[DriverError], str] = {
     DeviceGone: "the device is gone; look at its power and cable",

@@ -95,7 +95,7 @@ class ReadyDrive(HeldDrive):
             raise DriveEmpty(f"{self._name} is empty; load a volume first")
         self._used_up()
         raise MediumUnsupported(
-            f"{self._name} holds a cartridge that it does not load: it cleaned the drive, or is none for it; take it out"
+            f"{self._name} does not load its cartridge: it has cleaned the drive, or is none for it; take it out"
         )
 
     def _used_up(self) -> None:

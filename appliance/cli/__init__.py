@@ -1,6 +1,7 @@
 """The command line: one module for each family of commands, all hung on one root."""
 
 from appliance.cli import (  # each hangs its commands on the root, in the order in which help shows them
+    adding,
     configuration,
     holds,
     importing,
@@ -19,6 +20,7 @@ from appliance.cli.application import app
 __all__ = ["app", "main"]
 
 _FAMILIES = (
+    adding,
     serving,
     looking,
     status,

@@ -17,6 +17,7 @@ from web.words import count, kind_words, said, size
 
 PANEL = "Looking"
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (docs/COMMANDS.md has its shape).")]
+ON_PERSON = JobState.WAITING_OPERATOR
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most so many.")]
 
 
@@ -96,6 +97,7 @@ def _copy_words(copy: StudyCopy) -> str:
 def jobs(
     context: typer.Context,
     everything: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Only those that wait for a person.")] = False,
     study: Annotated[str | None, typer.Option("--study", help="Only of this study.")] = None,
     limit: Limit = 100,
     as_json: Json = False,
@@ -103,9 +105,11 @@ def jobs(
     """List the work that is waiting or running, newest first."""
     current = session(context)
     states = () if everything else tuple(sorted(ACTIVE_JOBS))
+    states = (JobState.WAITING_OPERATOR,) if waiting else states
     found = current.catalog.jobs.list(states=states, study_uid=study, limit=limit)
+    who = current.catalog.shelf.requesters([job.id for job in found])
     if as_json:
-        current.print_json({"jobs": [job_row(job) for job in found]})
+        current.print_json({"jobs": [{**job_row(job), "wanted_by": list(who.get(job.id, ()))} for job in found]})
         return
     if not found:
         current.say("No job is waiting or running." if not everything else "No job fits.")
@@ -118,6 +122,7 @@ def jobs(
             f"[bold]{kind_words(job.kind)}[/bold] {safe(target)}  {size(job.size_bytes)}",
             safe(job.study_instance_uid or ""),
             f"[dim]{safe(job.message or job.reason)}[/dim]",
+            f"[dim]wanted by {safe(', '.join(who.get(job.id, ())))}[/dim]" if job.state == ON_PERSON else "",
         ]
         ready = ago(job.ended_at or job.eta_at, now, "-")
         table.add_row(str(job.id), _state_words(job), "\n".join(line for line in lines if line), ready)

@@ -4,6 +4,7 @@ from typing import Any
 
 from appliance.cli.words import iso
 from hsm.catalog.records import DriveRecord, EventRecord, QuarantinedFile
+from hsm.catalog.shelf import WantedVolume
 from hsm.facts import CopyRecord, JobRecord, VolumeRecord
 
 
@@ -51,6 +52,23 @@ def volume_row(volume: VolumeRecord) -> dict[str, Any]:
         "labelled_at": iso(volume.labelled_at),
         "verified_at": iso(volume.verified_at),
         "reason": volume.reason,
+    }
+
+
+def wanted_row(line: WantedVolume) -> dict[str, Any]:
+    """One line of the operator's pick list."""
+    return {
+        "volume": line.barcode,
+        "pool": line.pool,
+        "kind": None if line.kind is None else str(line.kind),
+        "library": line.library,
+        "place": None if line.place is None else str(line.place),
+        "location": line.location,
+        "jobs": line.jobs,
+        "studies": line.studies,
+        "wanted_by": list(line.requesters),
+        "since": iso(line.since),
+        "reason": line.reason,
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from appliance.build import open_archive, open_catalog, open_pool
+from appliance.cli.failures import ExitStatus
 from appliance.config import load
 from tests.appliance.cli.conftest import RULES, House
 from tests.support.studies import encode, same_uid_other_content, small_ct
@@ -66,6 +67,8 @@ def full(house: House) -> tuple[House, str]:
     house.ok("hold", "place", uid, "--reason", "teaching")
     house.ok("users", "add", "anna", "--role", "staff")
     house.ok("library", "buy", "A00009L8", "--library", "tape", "--bytes", "20000000")
+    house.ok("volumes", "add", "A00008L8", "--pool", "tape_a", "--location", "drawer 2")
+    house.fails(ExitStatus.TIMED_OUT, "volumes", "label", "A00008L8", "--wait")
     rejected = house.root / "inbox" / "no.dcm"
     rejected.write_bytes(b"no DICOM")
     house.take_in(small_ct("not yet down"))
@@ -103,6 +106,7 @@ def test_every_json_document_has_the_documented_shape(full: tuple[House, str]) -
         "firn hold list [STUDY]": ("hold", "list"),
         "firn volumes list": ("volumes", "list"),
         "firn volumes show BARCODE": ("volumes", "show", volume),
+        "firn volumes wanted": ("volumes", "wanted"),
         "firn library show [NAME]": ("library", "show"),
         "firn library shelf": ("library", "shelf"),
         "firn config check": ("config", "check"),

@@ -33,6 +33,7 @@ class TapeMechanism:
         self.turn = 0  # number of the operation, so that an abandoned read cannot speak for a later one
         self.latched: set[int] = set()  # TapeAlert flags that something raised, until they were read
         self.session: Counter[str] = Counter()  # what happened to this cartridge since it was loaded
+        self._media: dict[str, str] = {}  # what each volume that was here is made as
         self._deferred: tuple[int, str] | None = None  # block that was lost, operation that will say so
         self._unflushed = False
         self._moving = False  # blocks go by: the position is `_at`, and on disk it is unknown
@@ -62,7 +63,9 @@ class TapeMechanism:
 
     def medium(self, place: Place) -> str:
         """What the volume in the drive is, by its name in drivers.generations."""
-        return medium_of(self.bay.folder(place))
+        if place.volume not in self._media:
+            self._media[place.volume] = medium_of(self.bay.folder(place))
+        return self._media[place.volume]
 
     def protected(self, cartridge: Cartridge) -> bool:
         """Whether nothing can be written: by the tab, or because the generation is too old for this drive."""
@@ -91,13 +94,15 @@ class TapeMechanism:
         """The block under the head; None when nobody knows (after a load, or after a kill in mid-transfer)."""
         return self._at if self._moving else self.bay.memory.position
 
-    def begin(self, operation: str) -> tuple[Cartridge | None, Place]:
+    def begin(self, operation: str, place: Place | None = None) -> tuple[Cartridge | None, Place]:
         """Ready for an operation on a loaded medium; the cartridge is None when it is not one this drive can use.
+
+        `place`: what look() just said, where it was asked.
 
         Raises: DriveEmpty, DriveNotReady, and what a fault of the whole operation raises.
         """
         self.turn += 1
-        place = self.bay.usable(self.look())
+        place = self.bay.usable(self.look() if place is None else place)
         if self.cartridge is not None:
             try:
                 self.bay.strike(operation, place)

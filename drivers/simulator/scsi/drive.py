@@ -54,7 +54,7 @@ class DriveUnit(ScsiUnit):
         self._to_be_reset = True  # the power was just switched on
         self._busy_until: datetime | None = None  # a command that was answered at once still goes on
         self._ready_move: int | None = None  # the arrival that is ready, and whose readiness was told
-        place = self.drive.look()
+        self._place = place = self.drive.look()  # as the present command found it
         if place is not None and not place.released and self.drive.bay.remaining_s(place) == 0:
             self._ready_move = place.move
 
@@ -74,7 +74,7 @@ class DriveUnit(ScsiUnit):
         self.drive.settle()
 
     def _notice(self) -> None:
-        place = self.drive.look()
+        self._place = place = self.drive.look()
         if self._to_be_reset:
             self._to_be_reset = False
             self._block_bytes, self._buffering, self._busy_until = 0, _BUFFERED, None
@@ -84,12 +84,13 @@ class DriveUnit(ScsiUnit):
             return
         if self.drive.medium(place) == CLEANING:
             self._finish_cleaning(place)
+            self._place = self.drive.look()
         elif place.move != self._ready_move:
             self._become_ready(place)
 
     def _notice_for(self, nexus: str) -> None:
         """A medium this nexus loaded itself is ready: the others are told."""
-        place = self.drive.look()
+        self._place = place = self.drive.look()
         if place is None or place.released or place.move == self._ready_move:
             return
         if self.drive.medium(place) != CLEANING:
@@ -115,7 +116,7 @@ class DriveUnit(ScsiUnit):
 
     def _loaded(self) -> Place:
         """What is in the drive. Raises: CheckCondition when there is nothing, or it is not ready."""
-        place = self.drive.look()
+        place = self._place
         if place is None or place.released:
             raise CheckCondition(sense.MEDIUM_NOT_PRESENT)
         if self.drive.bay.faults.fire(Action.NEVER_READY, self.drive.bay.scope(place)):
@@ -134,10 +135,10 @@ class DriveUnit(ScsiUnit):
 
         Raises: CheckCondition.
         """
-        self._loaded()
+        place = self._loaded()
         self._wait_for_earlier()
         try:
-            cartridge, place = self.drive.begin(operation)
+            cartridge, place = self.drive.begin(operation, place)
             if cartridge is None:
                 raise CheckCondition(sense.INCOMPATIBLE_MEDIUM)
             yield cartridge, place

@@ -142,8 +142,10 @@ def _descriptor(
 
 
 def _tag(element: Element | None) -> bytes:
-    barcode = "" if element is None else element.barcode or ""
-    return padded(barcode, 32) + bytes(_TAG_BYTES - 32)
+    """The volume tag: padded with blanks, or nothing at all where there is none or it cannot be read."""
+    if element is None or element.barcode is None:
+        return bytes(_TAG_BYTES)
+    return padded(element.barcode, 32) + bytes(_TAG_BYTES - 32)
 
 
 def _identifier(identifier: bytes, longest: int) -> bytes:

@@ -47,7 +47,7 @@ def elements(data: bytes) -> dict[int, Seen]:
                 kind,
                 bool(raw[2] & 1),
                 raw[2],
-                raw[12:44].decode().rstrip() if has_tags else None,
+                raw[12:44].decode().rstrip(" \0") if has_tags else None,
                 int.from_bytes(raw[10:12], "big") if raw[9] & 0x80 else None,
                 raw[behind + 4 : behind + 4 + raw[behind + 3]],
             )

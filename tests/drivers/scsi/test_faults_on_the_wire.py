@@ -238,11 +238,11 @@ def test_a_robot_that_does_not_say_what_is_where(wire: Wire) -> None:
     assert wire.changer("b8 10 0000 ffff 00 001000 00 00").good
 
 
-def test_a_barcode_that_cannot_be_read_is_blank(wire: Wire) -> None:
+def test_a_barcode_that_cannot_be_read_is_not_there(wire: Wire) -> None:
     wire.library.faults.add("hide barcode of volume A00001L8")
     data = wire.changer("b8 12 03e9 0002 00 001000 00 00").data
     first, second = data[16:68], data[68:120]
-    assert first[2] & 1 and first[12:44] == b" " * 32
+    assert first[2] & 1 and first[12:44] == bytes(32)
     assert second[12:20] == b"A00002L8"
 
 

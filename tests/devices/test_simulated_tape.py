@@ -32,7 +32,10 @@ class TestStTapeDriveOnTheSimulator(TapeContract):
         library.faults()
         library.arrange({1: barcode})
         changer = library.changer
-        drives = [StTapeDrive(f"tape-{n}", library.drive(n), SystemClock(), TapeOptions(settle_s=3.0)) for n in (0, 1)]
+        drives = [
+            StTapeDrive(f"tape-{n}", library.drive(n), SystemClock(), TapeOptions(settle_s=3.0, poll_s=0.2))
+            for n in (0, 1)
+        ]
 
         def remount() -> None:
             drives[0].unload()

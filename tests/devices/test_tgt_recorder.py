@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from drivers.base import DiscState, Recorder
 from drivers.clock import SystemClock
+from drivers.errors import DriveEmpty
 from drivers.optical import RecorderOptions, XorrisoRecorder
 from tests.devices.tgt import Tgt
 from tests.drivers.contract.recorder_contract import Desk, RecorderContract
@@ -47,3 +49,12 @@ class TestXorrisoRecorderOnTgt(RecorderContract):
 
     @pytest.mark.skip(reason="the discs of tgt spin up at once")
     def test_spinning_up_takes_its_time(self, desk: Desk) -> None: ...
+
+    def test_an_empty_recorder_says_so(self, recorder: Recorder, desk: Desk) -> None:
+        """As in the contract but for unload(): an open door of tgt looks like a closed one without a disc."""
+        desk.take_out()
+        assert recorder.status().state is DiscState.NONE
+        with pytest.raises(DriveEmpty):
+            recorder.wait_ready(300)
+        with pytest.raises(DriveEmpty):
+            recorder.read(0, 1)

@@ -1,25 +1,28 @@
-"""An archive whose engine drives real devices: the whole-life world of tests/support with another library in it.
+"""An archive whose engine drives real devices: the world of tests/support with other libraries in it.
 
 The archive's clock is advanced by hand, so that nobody waits for a policy; the devices take the time they take.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from drivers.attached import attached
-from drivers.clock import SystemClock, VirtualClock
-from drivers.hardware import ManualKind, ScsiKind, open_drives, open_robot
+from drivers.base import Barcode
+from drivers.clock import SystemClock
+from drivers.hardware import ScsiKind, open_robot
 from drivers.kinds import Devices
 from drivers.options import settled
-from hsm.archive import Archive
-from hsm.catalog import Catalog
-from hsm.engine import Engine, EngineSettings
-from hsm.facts import VolumePool
-from hsm.library import Library
-from hsm.pool import OnlinePool
+from drivers.simulator import VolumeSpec
+from hsm.states import Availability
+from tests.devices.attach import run
 from tests.devices.simulated import Simulated
-from tests.support.world import POLICY, START, World, volume_pools
+from tests.support.world import ArchiveWorld
+
+TAPE_BYTES = 40 * 1024**2
+
+
+def tapes(*barcodes: str, capacity_bytes: int = TAPE_BYTES) -> tuple[VolumeSpec, ...]:
+    """Blank cartridges for LTO-8."""
+    return tuple(VolumeSpec(Barcode(barcode), "LTO-8", capacity_bytes) for barcode in barcodes)
 
 
 def robot(library: Simulated, **options: object) -> Devices:
@@ -28,3 +31,58 @@ def robot(library: Simulated, **options: object) -> Devices:
     assert stable is not None, "udev made no name that stays for the robot"
     given = {"load_settle_s": 3.0, **options}
     return open_robot("test", stable, settled(ScsiKind.options, given), SystemClock(), attached())
+
+
+def settle_until(world: ArchiveWorld, uids: list[str], wanted: Availability, rounds: int = 15) -> None:
+    """Let policy and engine work until all studies are there; fail when they do not get there."""
+    for _ in range(rounds):
+        world.settle(1, 40)
+        if {world.availability(uid) for uid in uids} == {wanted}:
+            return
+    events = [(event.name, event.subject, event.fields) for event in world.catalog.events.list(limit=40)]
+    jobs = [(job.kind, job.state, job.barcode, job.reason) for job in world.catalog.jobs.list()]
+    raise AssertionError(f"{[world.availability(uid) for uid in uids]}\nevents: {events}\njobs: {jobs}")
+
+
+def loaded(library: Simulated, barcode: Barcode) -> Path:
+    """Have a cartridge in a drive, as a person with mtx would; the drive's st device."""
+    changer = library.changer
+    place = changer.inventory().find(barcode)
+    assert place is not None
+    if place in changer.inventory().drives():
+        return _node(library, place.index)
+    drive = next((one for one in changer.inventory().drives() if not one.full), None)
+    if drive is None:
+        run("mt", "-f", _node(library, 0), "offline")
+        free = changer.inventory().empty_slot()
+        run("mtx", "-f", library.robot.sg, "unload", free, 0)
+        return loaded(library, barcode)
+    run("mtx", "-f", library.robot.sg, "load", place.index, drive.index)
+    return _node(library, drive.index)
+
+
+def _node(library: Simulated, drive: int) -> Path:
+    node = library.drive(drive).node
+    assert node is not None
+    return node
+
+
+def restored(node: Path, folder: Path) -> dict[str, bytes]:
+    """Every object of a tape by its SOP Instance UID, got as the text on the tape says: mt, dd, tar and sha256sum."""
+    run("mt", "-f", node, "rewind")
+    run("mt", "-f", node, "setblk", 0)
+    found: dict[str, bytes] = {}
+    for number in range(2, 1000):
+        run("mt", "-f", node, "rewind")
+        pack = folder / f"pack-{number}"
+        pack.mkdir(parents=True)
+        archive = folder / f"pack-{number}.tar"
+        run("mt", "-f", node, "fsf", number)
+        run("dd", f"if={node}", "bs=1M", f"of={archive}", status=None)
+        if not archive.stat().st_size:
+            return found
+        run("tar", "-C", pack, "-i", "-xf", archive)
+        said = run("sh", "-c", 'cd "$0" && sha256sum -c --strict 01_MANIFEST.sha256', pack)
+        assert all(line.endswith(": OK") for line in said.splitlines())
+        found |= {path.stem: path.read_bytes() for path in pack.rglob("*.dcm")}
+    raise AssertionError("the tape has no end")

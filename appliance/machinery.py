@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from appliance.build import open_catalog, open_pool, retry_settings, tick_settings, volume_pools
 from appliance.config import Config
@@ -11,10 +12,13 @@ from appliance.devices import open_devices
 from drivers.base import Barcode, ElementKind
 from drivers.clock import Clock, SystemClock
 from drivers.errors import TargetFull
+from drivers.udev import Watcher
 from hsm.catalog import Catalog
 from hsm.catalog.records import CatalogCounts
 from hsm.engine import Engine, EngineBusy, EngineSettings
+from hsm.engine.attendance import Attendance
 from hsm.engine.engine import LEASE
+from hsm.engine.routines import Routines
 from hsm.library import Library
 from hsm.pool import OnlinePool
 from hsm.rebuild import RebuildReport
@@ -89,6 +93,19 @@ def open_engine(config: Config, catalog: Catalog, pool: OnlinePool, clock: Clock
     settings.staging.mkdir(parents=True, exist_ok=True)
     with open_libraries(config, catalog, clock) as libraries:
         yield Engine(catalog, pool, libraries, volume_pools(config), settings, clock)
+
+
+@contextmanager
+def attending(config: Config, catalog: Catalog, routines: Routines) -> Iterator[None]:
+    """Devices that appear or go are noticed at once as long as the block lasts, where there is udev."""
+    look = partial(routines.ask, "inventory")
+    attendance = Attendance(catalog, {entry.name for entry in config.libraries}, SystemClock(), look)
+    watcher = Watcher(attendance.noticed)
+    watcher.start()
+    try:
+        yield
+    finally:
+        watcher.close()
 
 
 @contextmanager

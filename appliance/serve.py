@@ -46,7 +46,7 @@ def run_engine(config: Config) -> None:
 
     Raises: EngineBusy, LeaseLost, LibraryBusy, LibraryMissing, ArchiveMissing.
     """
-    from appliance.machinery import open_engine
+    from appliance.machinery import attending, open_engine
     from hsm.engine.routines import Routines
 
     stop = stop_on_signals()
@@ -54,7 +54,9 @@ def run_engine(config: Config) -> None:
     try:
         pool = build.open_pool(config)
         with open_engine(config, catalog, pool) as engine:
-            Routines(engine).run(stop, tell_ready)
+            routines = Routines(engine)
+            with attending(config, catalog, routines):
+                routines.run(stop, tell_ready)
     finally:
         catalog.close()
     log.info("engine_stopped")

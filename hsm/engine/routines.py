@@ -45,9 +45,9 @@ class Routines:
             ("hands", settings.hands_every_s),
             ("tidy", 86400.0),
         ):
-            clock.add_job(self._ask, "interval", args=[name], seconds=every_s)
+            clock.add_job(self.ask, "interval", args=[name], seconds=every_s)
         clock.start()
-        self._ask("tick")
+        self.ask("tick")
         try:
             while not stop.is_set() and not self._lost.is_set():
                 self._safely(self._do_due)
@@ -59,7 +59,8 @@ class Routines:
         if self._lost.is_set():
             raise LeaseLost("another engine took over this catalog; stop one of the two")
 
-    def _ask(self, name: str) -> None:
+    def ask(self, name: str) -> None:
+        """Have something done soon that the clock would do later: "tick", "inventory", "hands", "tidy"; any thread."""
         self._due.add(name)
         self._wanted.set()
 

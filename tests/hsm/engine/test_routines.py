@@ -187,7 +187,7 @@ def test_inventory_and_tidying_come_when_they_are_due(world: World) -> None:
 
     def then(routines: Routines) -> None:
         assert engine.called["inventory"].wait(LIMIT_S)
-        routines._ask("tidy")
+        routines.ask("tidy")
         assert engine.called["tidy"].wait(LIMIT_S)
 
     during(engine, then)

@@ -2,6 +2,7 @@
 
 from appliance.cli import (  # each hangs its commands on the root, in the order in which help shows them
     adding,
+    certify,
     configuration,
     holds,
     importing,
@@ -30,6 +31,7 @@ _FAMILIES = (
     holds,
     volumes,
     libraries,
+    certify,
     people,
     configuration,
     pools,

@@ -138,7 +138,7 @@ class Initiator:
         header[1] = flags
         header[8:16] = lun_field(lun)
         struct.pack_into(">I", header, 16, itt)
-        struct.pack_into(">II", header, 24, self.cmd_sn, self.expected_stat_sn)
+        struct.pack_into(">II", header, 24, self.cmd_sn & NO_TAG, self.expected_stat_sn & NO_TAG)
         return header
 
     def send(self, header: bytearray, *pieces: bytes | memoryview) -> None:

@@ -33,6 +33,7 @@ CLEANING = "CLN"  # a cleaning cartridge: a tape by shape, a volume by nothing e
 _media = {
     medium.name: medium
     for medium in (
+        Medium("LTO-4", MediumKind.TAPE, 800_000_000_000),
         Medium("LTO-5", MediumKind.TAPE, 1_500_000_000_000),
         Medium("LTO-6", MediumKind.TAPE, 2_500_000_000_000),
         Medium("LTO-7", MediumKind.TAPE, 6_000_000_000_000),
@@ -49,15 +50,17 @@ _media = {
 
 MEDIA: Mapping[str, Medium] = MappingProxyType(_media)
 
-# LTO-8 and later read and write one generation back; LTO-7 reads two back and writes one.
+# LTO-8 and later read and write one generation back; LTO-5 to LTO-7 read two back and write one.
 _writes: dict[str, tuple[str, ...]] = {
+    "LTO-5": ("LTO-5", "LTO-4"),
+    "LTO-6": ("LTO-6", "LTO-5"),
     "LTO-7": ("LTO-7", "LTO-6"),
     "LTO-8": ("LTO-8", "LTO-M8", "LTO-7"),
     "LTO-9": ("LTO-9", "LTO-8"),
     "DVD": ("DVD+R", "DVD+R DL"),
     "BD": ("BD-R", "BD-R XL", "DVD+R", "DVD+R DL"),
 }
-_reads: dict[str, tuple[str, ...]] = {"LTO-7": ("LTO-5",)}
+_reads: dict[str, tuple[str, ...]] = {"LTO-6": ("LTO-4",), "LTO-7": ("LTO-5",)}
 
 
 def use(drive_model: str, medium: str) -> Use:

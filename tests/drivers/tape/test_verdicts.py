@@ -173,6 +173,10 @@ class TestStatus:
         assert composing.can("LTO-8", None) is Use.WRITE
         assert composing.can("LTO-7", "LTO-5") is Use.READ
 
+    def test_older_drives_know_their_generations(self) -> None:
+        assert [composing.can("LTO-6", f"LTO-{n}") for n in (7, 6, 5, 4)] == [Use.NONE, Use.WRITE, Use.WRITE, Use.READ]
+        assert [composing.can("LTO-5", f"LTO-{n}") for n in (6, 5, 4)] == [Use.NONE, Use.WRITE, Use.WRITE]
+
 
 def test_statistics_keep_apart_what_the_cartridge_and_the_drive_tell() -> None:
     volume = composing.volume_facts(None)

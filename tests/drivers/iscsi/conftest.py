@@ -32,7 +32,7 @@ class World:
         self._opened.append(made)
         return made
 
-    def login(self, number: int = 1, **keys: str) -> Initiator:
+    def login(self, number: int = 1, /, **keys: str) -> Initiator:
         """An initiator that is logged in."""
         return self.connect(number).login(**keys)
 

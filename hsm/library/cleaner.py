@@ -1,7 +1,7 @@
 """The cleaner session: after a start nobody knows what the drives hold and where they stand, so each is asked.
 
-Query, rewind, read the label, unload; a drive with which that does not work is down, with the reason. What is wrong with
-the volume alone is no fault of its drive.
+Query, rewind, read the label, unload; a drive with which that does not work is down, with the reason. What is wrong
+with the volume alone is no fault of its drive.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -94,4 +94,3 @@ class _Cleaner:
     def _down(self, index: int, reason: str) -> None:
         self._catalog.drives.change(self._library.name, index, "down", self._clock.now(), reason=reason)
         log.error("drive_down", library=self._library.name, drive=index, reason=reason)
-

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 def clean(library: Library, drive: int, cartridge: Barcode, catalog: Catalog, clock: Clock) -> None:
     """Empty a drive, let a cleaning cartridge do its work in it, and put the cartridge back.
 
-    Raises: CartridgeUsedUp, VolumeNotInLibrary, DriverError; the cartridge is out of the drive again, or the drive down.
+    Raises: CartridgeUsedUp, VolumeNotInLibrary, DriverError; the cartridge is out of the drive then, or the drive down.
     """
     library.empty_drive(drive)
     with library.turn() as inventory:

@@ -75,7 +75,10 @@ class Replies:
         `expected_bytes` is what the initiator is ready to take, or, for a write, what it sent.
         Raises: ConnectionGone.
         """
-        there = len(outcome.data) if reads or outcome.data else expected_bytes
+        if reads or outcome.data:
+            there = len(outcome.data)
+        else:
+            there = expected_bytes if outcome.wanted_bytes is None else outcome.wanted_bytes
         residual = pdu.residual_flags(expected_bytes, there)
         sent_pdus = 0
         with self._sending:

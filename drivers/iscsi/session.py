@@ -20,10 +20,13 @@ from drivers.iscsi.replies import MAX_COMMANDS, Replies
 from drivers.iscsi.tasks import Burst, Command, WriteData
 from drivers.iscsi.unitqueue import Errand, Units
 from drivers.iscsi.wire import Connection, ConnectionGone
+from drivers.scsi.sense import Key, Sense
 from drivers.scsi.unit import Outcome, Status
 
 MAX_COMMAND_BYTES = 16 << 20
 _SOLICITED_BYTES = 32 << 20  # what the writes of one session may have asked for at a time
+
+_DATA_PHASE_ERROR = Sense(Key.ABORTED_COMMAND, (0x4B, 0x00)).encode()
 
 _log = structlog.get_logger()
 _NUMBERED = frozenset({Opcode.COMMAND, Opcode.TASK_MANAGEMENT, Opcode.TEXT, Opcode.LOGOUT, Opcode.NOP_OUT})
@@ -95,7 +98,11 @@ class Session:
 
     def finish(self, command: Command, outcome: Outcome) -> None:
         """A command came to its end: answer, unless nobody waits for the answer any more."""
-        if command.aborted or not self._forget(command):
+        if not command.aborted:
+            self._answer(command, outcome)
+
+    def _answer(self, command: Command, outcome: Outcome) -> None:
+        if not self._forget(command):
             return
         self._reply(lambda: self.replies.outcome(command.itt, command.expected_bytes, command.reads, outcome))
         self._solicit()
@@ -211,7 +218,14 @@ class Session:
         command = self.command(header.itt)
         if command is None or command.write is None or command.ready:
             return  # the command was aborted or refused while its data were on their way
-        command.write.take(header.word(40), data, header.final)
+        try:
+            command.write.take(header.word(36), header.word(40), data, header.final)
+        except PduInvalid as error:
+            _log.info("data_refused", initiator=self.initiator_name, reason=str(error))
+            # It cannot have begun: its data are not complete. What still comes of them is dropped.
+            command.queue.cancel(lambda work: work is command)
+            self._answer(command, Outcome(Status.CHECK_CONDITION, sense=_DATA_PHASE_ERROR))
+            return
         if command.write.complete:
             command.queue.wake(command)
         elif header.final and command.solicited:

@@ -45,6 +45,7 @@ class WriteData:
             raise PduInvalid("unsolicited data are announced, where every burst must be asked for")
         self._burst_end = self._first_burst_bytes
         self._open = True  # a sequence of data is under way
+        self._next_data_sn = 0
         self._asked_for = False  # ... and it is the answer to an R2T
         self._take(immediate)
         if final:
@@ -65,18 +66,22 @@ class WriteData:
         length = min(self._max_burst_bytes, self._expected_bytes - self.received_bytes)
         self._burst_end = self.received_bytes + length
         self._open = self._asked_for = True
+        self._next_data_sn = 0
         return Burst(self.received_bytes, length)
 
-    def take(self, offset: int, data: bytes, final: bool) -> None:
-        """Take one Data-Out PDU.
+    def take(self, data_sn: int, offset: int, data: bytes, final: bool) -> None:
+        """Take one Data-Out PDU; they are numbered from 0 within each sequence.
 
         Raises: PduInvalid when it does not go on where the last one ended, or its sequence ends too early or too late.
         """
         if not self._open:
             raise PduInvalid("data that nobody asked for")
+        if data_sn != self._next_data_sn:
+            raise PduInvalid(f"Data-Out PDU {data_sn}, where number {self._next_data_sn} comes next")
         if offset != self.received_bytes:
             raise PduInvalid(f"data for byte {offset}, where byte {self.received_bytes} comes next")
         self._take(data)
+        self._next_data_sn += 1
         if final:
             if self._asked_for and self.received_bytes != self._burst_end:
                 raise PduInvalid(f"a burst ended {self._burst_end - self.received_bytes} bytes early")

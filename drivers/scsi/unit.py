@@ -27,6 +27,7 @@ class Outcome:
     status: Status = Status.GOOD
     data: bytes = b""  # to the initiator, cut to the allocation length of the command; also beside CHECK CONDITION
     sense: bytes = b""  # fixed format (70h, or 71h for a deferred error) with CHECK CONDITION
+    wanted_bytes: int | None = None  # how many bytes from the initiator the CDB asks for; None: as many as came
 
 
 class LogicalUnit(Protocol):

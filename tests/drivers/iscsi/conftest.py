@@ -14,15 +14,16 @@ IQN = "iqn.2026-01.test.firn:target"
 class World:
     """A target with a disk (0), a unit that waits (1) and one that echoes (2)."""
 
-    def __init__(self) -> None:
+    def __init__(self, stall_limit_s: float = 20.0) -> None:
+        """`stall_limit_s` is short where a test waits for it to pass; else a slow machine must not run into it."""
         self.disk, self.gate, self.echo = MemoryDisk(), Gate(), Echo()
         self.target = IscsiTarget(
             IQN,
             {0: self.disk, 1: self.gate, 2: self.echo},
             port=0,
             max_connections=6,
-            login_limit_s=0.5,
-            stall_limit_s=0.25,
+            login_limit_s=stall_limit_s,
+            stall_limit_s=stall_limit_s,
         )
         self._opened: list[Initiator] = []
 
@@ -46,6 +47,17 @@ class World:
 @pytest.fixture
 def world() -> Iterator[World]:
     made = World()
+    made.target.start()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def impatient() -> Iterator[World]:
+    """A world whose target soon lets go of who stalls."""
+    made = World(stall_limit_s=0.5)
     made.target.start()
     try:
         yield made

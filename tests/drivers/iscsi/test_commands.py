@@ -87,6 +87,13 @@ def test_data_for_which_there_is_no_room_at_all_overflow(world: World, initiator
     assert (result.status, result.data, result.residual) == (0, b"", -4)
 
 
+def test_a_write_says_when_more_or_fewer_data_came_than_its_cdb_asks_for(initiator: Initiator) -> None:
+    two_blocks = bytes([0x2A, 0, 0, 0, 0, 0, 0, 0, 2, 0])
+    assert initiator.execute(0, two_blocks, bytes(1024)).residual == 0
+    assert initiator.execute(0, two_blocks, bytes(1500)).residual == 476
+    assert initiator.execute(0, two_blocks, bytes(700)).residual == -324
+
+
 def test_sense_comes_with_the_answer_and_beside_data(world: World, initiator: Initiator) -> None:
     world.echo.answer = Outcome(Status.CHECK_CONDITION, sense=sense(6, 0x29))
     refused = initiator.execute(2, ANY, b"data")
@@ -288,10 +295,11 @@ def test_any_agreement_gathers_the_data_in_order(
     gathered = WriteData(total, data[:immediate], not more, agreed)
 
     def give(offset: int, end: int) -> None:
+        number = 0
         while offset < end:
             after = min(offset + piece, end)
-            gathered.take(offset, data[offset:after], after == end)
-            offset = after
+            gathered.take(number, offset, data[offset:after], after == end)
+            offset, number = after, number + 1
 
     if more:
         give(immediate, first_burst)
@@ -317,24 +325,26 @@ def test_data_nobody_asked_for_or_agreed_on_are_refused() -> None:
     with pytest.raises(PduInvalid, match="101 bytes more"):
         gathering(bytes(601))
     with pytest.raises(PduInvalid, match="nobody asked"):
-        gathering(b"x").take(1, b"y", True)
+        gathering(b"x").take(0, 1, b"y", True)
 
 
 def test_a_sequence_of_data_has_no_gap_and_ends_where_it_must() -> None:
     with pytest.raises(PduInvalid, match="byte 0 comes next"):
-        gathering(final=False).take(4, b"y", True)
+        gathering(final=False).take(0, 4, b"y", True)
+    with pytest.raises(PduInvalid, match="number 0 comes next"):
+        gathering(final=False).take(7, 0, b"y", True)
     with pytest.raises(PduInvalid, match="does not say that it ends"):
-        gathering(final=False).take(0, bytes(500), False)
+        gathering(final=False).take(0, 0, bytes(500), False)
     asked = gathering()
     assert asked.next_burst() is not None
     assert asked.next_burst() is None, "one at a time"
     with pytest.raises(PduInvalid, match="ended 590 bytes early"):
-        asked.take(0, bytes(10), True)
+        asked.take(0, 0, bytes(10), True)
 
 
 def test_unsolicited_data_may_end_early() -> None:
     data = gathering(final=False)
-    data.take(0, bytes(10), True)
+    data.take(0, 0, bytes(10), True)
     burst = data.next_burst()
     assert burst is not None and (burst.offset, burst.length) == (10, 600)
 

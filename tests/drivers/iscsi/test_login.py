@@ -168,8 +168,8 @@ def test_only_a_login_may_come_before_the_login_is_over(world: World) -> None:
     assert initiator.closed_by_target()
 
 
-def test_a_login_that_stalls_is_let_go(world: World) -> None:
-    silent, half = world.connect(1), world.connect(2)
+def test_a_login_that_stalls_is_let_go(impatient: World) -> None:
+    silent, half = impatient.connect(1), impatient.connect(2)
     half.send_raw(b"\x43\x87" + bytes(20))
     assert silent.closed_by_target()
     assert half.closed_by_target()

@@ -45,8 +45,9 @@ class MemoryDisk:
                 begin, end = self._range(cdb)
                 if end > len(self.content):
                     return Outcome(Status.CHECK_CONDITION, sense=sense(5, 0x21))
-                self.content[begin : begin + len(data_out)] = data_out[: end - begin]
-                return Outcome()
+                data = data_out[: end - begin]
+                self.content[begin : begin + len(data)] = data
+                return Outcome(wanted_bytes=end - begin)
         return Outcome(Status.CHECK_CONDITION, sense=sense(5, 0x20))
 
     def reset(self) -> None:

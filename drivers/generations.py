@@ -43,6 +43,8 @@ _media = {
         Medium(CLEANING, MediumKind.TAPE, 0),
         Medium("DVD+R", MediumKind.DISC, 4_700_372_992),
         Medium("DVD+R DL", MediumKind.DISC, 8_543_666_176),
+        Medium("DVD-R", MediumKind.DISC, 4_700_372_992),
+        Medium("DVD-R DL", MediumKind.DISC, 8_543_666_176),
         Medium("BD-R", MediumKind.DISC, 25_025_314_816),
         Medium("BD-R XL", MediumKind.DISC, 100_103_356_416),
     )
@@ -57,8 +59,8 @@ _writes: dict[str, tuple[str, ...]] = {
     "LTO-7": ("LTO-7", "LTO-6"),
     "LTO-8": ("LTO-8", "LTO-M8", "LTO-7"),
     "LTO-9": ("LTO-9", "LTO-8"),
-    "DVD": ("DVD+R", "DVD+R DL"),
-    "BD": ("BD-R", "BD-R XL", "DVD+R", "DVD+R DL"),
+    "DVD": ("DVD+R", "DVD+R DL", "DVD-R", "DVD-R DL"),
+    "BD": ("BD-R", "BD-R XL", "DVD+R", "DVD+R DL", "DVD-R", "DVD-R DL"),
 }
 _reads: dict[str, tuple[str, ...]] = {"LTO-6": ("LTO-4",), "LTO-7": ("LTO-5",)}
 

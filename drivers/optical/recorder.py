@@ -134,7 +134,7 @@ class XorrisoRecorder:
         with self._busy:
             self._wait_for_disc(limit_s)
             self._tray.let_go()  # what an earlier mount left in memory must not be taken for what is on the disc
-            status = self._look()
+            status = self._seen = self._look()
             if status.state is DiscState.NONE:
                 raise DriveEmpty(f"{self._name} is empty; put a disc in")
             said = self._said
@@ -148,11 +148,12 @@ class XorrisoRecorder:
 
     def _wait_for_disc(self, limit_s: float) -> None:
         began = self._clock.now()
-        pulled_in = False
+        pulled = False
         while (door := self._door()) not in (Door.DISC, Door.UNKNOWN):
             waited_s = (self._clock.now() - began) / timedelta(seconds=1)
-            if door is Door.OPEN and not pulled_in and self._released is None:
-                pulled_in = self._tray.close_door()
+            if door is Door.OPEN and not pulled and self._released is None:
+                self._tray.close_door()
+                pulled = True
             elif door is not Door.NOT_READY and waited_s >= min(NO_DISC_GRACE_S, limit_s):
                 raise DriveEmpty(f"{self._name} is empty; put a disc in")
             if waited_s >= limit_s:

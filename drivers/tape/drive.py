@@ -19,7 +19,7 @@ from drivers.records import read_record
 from drivers.tape import composing, setting, verdicts
 from drivers.tape.density import generation
 from drivers.tape.device import TapeDevice
-from drivers.tape.mtio import Flag, Op
+from drivers.tape.mtio import Flag, MtStatus, Op
 from drivers.tape.readiness import ReadyDrive
 from drivers.tape.stenc import Stenc
 
@@ -100,7 +100,7 @@ class StTapeDrive(ReadyDrive):
                 while record := read_record(stream, RECORD_BYTES):
                     self._write(tape, record, at)
                     at += 1
-                if at > first and Flag.EOT in tape.status().flags:
+                if at > first and Flag.EOT in self._seen(tape).flags:
                     self._crossed_at = at  # st tells it at the next record, but forgets it at the mark between them
                 self._mark(tape, at)
                 whole = True
@@ -204,8 +204,14 @@ class StTapeDrive(ReadyDrive):
             self._fail(error, self._where, verdicts.writing)
         return self._where
 
+    def _seen(self, tape: TapeDevice) -> MtStatus:
+        try:
+            return tape.status()
+        except OSError as error:  # st hands its buffer to the drive before it answers
+            self._fail(error, self._where, verdicts.writing)
+
     def _check_writable(self, tape: TapeDevice, first: int) -> None:
-        seen = tape.status()
+        seen = self._seen(tape)
         medium = generation(seen.density)
         if seen.write_protected or composing.can(self._model, medium) is not Use.WRITE:
             raise WriteProtected(f"{self._name}: the volume is write-protected; use another")

@@ -104,7 +104,11 @@ class HeldDrive:
 
     def _open(self) -> TapeDevice:
         tape = self._device_open()
-        seen = tape.status()
+        try:
+            seen = tape.status()
+        except OSError as error:
+            self._shut(tape)
+            raise verdicts.opening(error.errno or 0, self._device.node) from error
         if not seen.online:
             self._shut(tape)
             self._loaded(seen)

@@ -4,11 +4,14 @@ The core stores what a driver answers (addresses, serial numbers) and reads no m
 DriverError; what each class means for a retry is in drivers/errors.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, NewType, Protocol
+
+from drivers.errors import BarcodeAmbiguous
 
 Barcode = NewType("Barcode", str)
 Address = NewType("Address", int)  # tape: logical block number counted by the drive from 0 at the beginning of tape
@@ -51,8 +54,22 @@ class Inventory:
     elements: tuple[Element, ...]
 
     def find(self, barcode: Barcode) -> Element | None:
-        """The element that holds a volume, or None when it is not in this library."""
-        return next((e for e in self.elements if e.full and e.barcode == barcode), None)
+        """The element that holds a volume, or None when it is not in this library.
+
+        Raises: BarcodeAmbiguous when several volumes carry that barcode: none of them is picked.
+        """
+        found = [e for e in self.elements if e.full and e.barcode == barcode]
+        if len(found) > 1:
+            places = " and ".join(f"{e.kind.value.replace('_', ' ')} {e.index}" for e in found)
+            raise BarcodeAmbiguous(
+                f"{barcode} is on the volumes in {places} of library {self.library}; give one of them its own barcode"
+            )
+        return found[0] if found else None
+
+    def doubled(self) -> frozenset[Barcode]:
+        """The barcodes that more than one volume carries."""
+        counts = Counter(e.barcode for e in self.elements if e.full and e.barcode is not None)
+        return frozenset(barcode for barcode, count in counts.items() if count > 1)
 
     def drive(self, index: int) -> Element | None:
         """The drive element of that number."""

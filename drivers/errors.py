@@ -111,6 +111,10 @@ class ChangerGone(ChangerError, DeviceGone):
     """The robot is no longer there: switched off, or its connection was lost."""
 
 
+class RobotBusy(ChangerError):
+    """The robot is occupied with something else, or not ready yet; the same request succeeds later."""
+
+
 class BarcodeAmbiguous(ChangerError):
     """Several volumes of the library carry the same barcode: which of them is meant cannot be told."""
 

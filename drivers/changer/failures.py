@@ -17,6 +17,7 @@ from drivers.errors import (
     LibraryBusy,
     NoSuchElement,
     Retry,
+    RobotBusy,
     SourceEmpty,
     TargetFull,
 )
@@ -79,7 +80,8 @@ def sense_of(stderr: str) -> Sense | None:
 def error_of(subject: str, error: CommandFailed) -> DriverError:
     """The error for a failed call of mtx. `subject` begins the message: what was asked, of which library.
 
-    Returns: SourceEmpty, TargetFull, NoSuchElement, LibraryBusy, ChangerGone, RobotAttention or a plain ChangerError.
+    Returns: SourceEmpty, TargetFull, NoSuchElement, RobotBusy, LibraryBusy, ChangerGone, RobotAttention or a plain
+    ChangerError.
     """
     if isinstance(error, CommandMissing):
         return ChangerError(f"{subject}: {error} (Debian: the package mtx)")
@@ -120,7 +122,7 @@ def _of_sense(subject: str, sense: Sense, sentence: str) -> DriverError:
     if sense.key == "Unit Attention":
         return RobotAttention(f"{subject}: the robot was reset or opened ({sense}); ask again")
     if sense.key == "Not Ready" and pair in _BUSY:
-        return LibraryBusy(f"{subject}: the robot is busy ({sense}); it is asked again later")
+        return RobotBusy(f"{subject}: the robot is busy ({sense}); it is asked again later")
     if sense.key == "Illegal Request" and sense.code == 0x20:
         return ChangerError(f"{subject}: this device is no robot, or lacks the command ({sense}); see `lsscsi -g`")
     if meaning := _MEANINGS.get(pair) or _MEANINGS.get((sense.code, None)):

@@ -16,7 +16,7 @@ from drivers.changer.failures import RobotAttention, error_of, said
 from drivers.changer.moves import Move, Spot, Verdict, plan, verdict, whereabouts
 from drivers.changer.status import StatusUnreadable, parse
 from drivers.clock import Clock
-from drivers.errors import ChangerError, CommandFailed, DriverError, LibraryBusy
+from drivers.errors import ChangerError, CommandFailed, DriverError, RobotBusy
 
 _log = structlog.get_logger()
 _ATTENTIONS = 5  # a robot that was reset reports each reason once; more than these are no report but a fault
@@ -64,7 +64,7 @@ class MtxChanger:
     def inventory(self) -> Inventory:
         """Ask what is where. A robot that was just reset or is becoming ready is asked again for a while.
 
-        Raises: ChangerError, ChangerGone, LibraryBusy when it did not become ready in time.
+        Raises: ChangerError, ChangerGone, RobotBusy when it did not become ready in time.
         """
         attentions, waited_s = 0, 0.0
         while True:
@@ -75,7 +75,7 @@ class MtxChanger:
                 attentions += 1
                 if attentions >= _ATTENTIONS:
                     raise
-            except LibraryBusy:
+            except RobotBusy:
                 if waited_s >= self._limits.busy_s:
                     raise
                 waited_s += self._limits.poll_s

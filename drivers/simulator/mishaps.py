@@ -25,7 +25,3 @@ class HeldByDrive(ChangerError):
 
 class RobotStuck(ChangerError):
     """The robot could not do it; everything is where it was."""
-
-
-class RobotBusy(ChangerError):
-    """The robot is occupied with something else; the same request succeeds later."""

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from drivers.base import ElementKind
 from drivers.clock import Clock
-from drivers.errors import ChangerError, SourceEmpty, TargetFull
+from drivers.errors import ChangerError, RobotBusy, SourceEmpty, TargetFull
 from drivers.simulator.faultlines import Action
 from drivers.simulator.faults import Faults, Scope
-from drivers.simulator.mishaps import HeldByDrive, RobotBusy, RobotStuck
+from drivers.simulator.mishaps import HeldByDrive, RobotStuck
 from drivers.simulator.state import Place, Places, PlacesFile
 from drivers.timing import ROBOT
 

@@ -1,5 +1,6 @@
 """What a library holds: the robot's word is taken over, and compared with what was known."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -34,15 +35,19 @@ class Inventories:
         seen only after it was taken out once. `kind_of` says what a barcode is made of, or None for what is no volume
         (a cleaning cartridge). A new volume counts as blank until its label was read or written.
 
+        Two volumes with one barcode are both set aside: that barcode counts as not in the library until the robot sees
+        it once. A volume whose barcode cannot be read is no known volume either. Both are told once.
+
         `by_hand`: there is no robot. What is in a drive keeps its place outside in mind and goes back there.
         """
+        doubled = inventory.doubled()
         seen = {e.barcode: kind_of(e.barcode) for e in inventory.elements if e.full and e.barcode}
         in_mail = {e.barcode for e in inventory.elements if e.full and e.kind is ElementKind.MAIL_SLOT}
 
         def work(connection: Connection) -> InventoryChange:
             gone = _taken(connection, inventory.library, in_mail)
             leaving = set(connection.execute(select(Volume.barcode).where(Volume.leaving)).scalars()) - gone
-            present = {b: kind for b, kind in seen.items() if kind is not None and b not in leaving}
+            present = {b: kind for b, kind in seen.items() if kind is not None and b not in leaving | doubled}
             note_cleaning(connection, inventory.library, {b for b, kind in seen.items() if kind is None})
             rows = {
                 row.barcode: row
@@ -74,6 +79,7 @@ class Inventories:
             ):
                 for barcode in barcodes:
                     add(connection, level, name, barcode, {"library": inventory.library}, now)
+            _tell_oddities(connection, inventory, by_hand, now)
             _replace_elements(connection, inventory, now)
             return InventoryChange(tuple(sorted(appeared)), tuple(sorted(returned)), tuple(sorted(vanished)))
 
@@ -127,6 +133,25 @@ def _vanish(connection: Connection, library: str, present: dict[Barcode, MediumK
     if gone:
         connection.execute(update(Volume).where(Volume.id.in_([row.id for row in gone])).values(place=place.value))
     return [Barcode(row.barcode) for row in gone]
+
+
+def _tell_oddities(connection: Connection, inventory: Inventory, by_hand: bool, now: datetime) -> None:
+    """Record doubled and unreadable barcodes that the last inventory did not show."""
+    rows = connection.execute(
+        select(LibraryElement.kind, LibraryElement.index, LibraryElement.full, LibraryElement.barcode).where(
+            LibraryElement.library == inventory.library
+        )
+    ).all()
+    before = Counter(row.barcode for row in rows if row.full and row.barcode)
+    for barcode in sorted(inventory.doubled()):
+        if before[barcode] < 2:
+            places = [f"{e.kind.value} {e.index}" for e in inventory.elements if e.full and e.barcode == barcode]
+            add(connection, "error", "barcode_doubled", barcode, {"library": inventory.library, "places": places}, now)
+    unread = {(str(row.kind), int(row[1])) for row in rows if row.full and not row.barcode}
+    for element in inventory.elements:
+        if element.full and not element.barcode and not by_hand and (element.kind.value, element.index) not in unread:
+            fields = {"place": f"{element.kind.value} {element.index}"}
+            add(connection, "warning", "barcode_unreadable", inventory.library, fields, now)
 
 
 def _replace_elements(connection: Connection, inventory: Inventory, now: datetime) -> None:

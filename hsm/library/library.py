@@ -10,7 +10,7 @@ import structlog
 
 from drivers.base import Barcode, Changer, Element, ElementKind, Inventory, MediumKind, Recorder, TapeDrive
 from drivers.clock import Clock
-from drivers.errors import ChangerError, DriverError
+from drivers.errors import ChangerError, DriveEmpty, DriverError, RobotBusy
 from hsm.catalog import Catalog
 from hsm.facts import VolumeRecord
 from hsm.library import cleaner
@@ -20,6 +20,8 @@ from hsm.library.errors import SwappedVolume, VolumeNotInLibrary, WrongVolume
 from hsm.library.tape import TapeSession
 
 READY_LIMIT_S = 300.0  # some drives need that long; a new LTO-9 cartridge needs longer once, and is then retried
+
+BUSY_WAIT_S, BUSY_TRIES = 15.0, 20  # a robot that counts its volumes after its door was open needs minutes
 
 LTO_SUFFIX = re.compile(r"(L\d|M8|LT|LU|LV|LW|LX|LY|LZ)$")
 
@@ -134,6 +136,16 @@ class Library:
         return self.tape_drives[index] if index in self.tape_drives else self.recorders[index]
 
     @contextmanager
+    def occupied(self, drive: int) -> Iterator[None]:
+        """Nobody looks into a drive meanwhile: for reading a medium that is no volume."""
+        with self._robot:
+            self._in_use.add(drive)
+        try:
+            yield
+        finally:
+            self._in_use.discard(drive)
+
+    @contextmanager
     def mount(self, barcode: Barcode, drive: int, purpose: Purpose) -> Iterator[TapeSession | DiscSession]:
         """Bring a volume to a drive, wait until it is ready and hand out a session. The volume stays mounted after.
 
@@ -238,8 +250,17 @@ class Library:
         self._take_out(element, slot)
 
     def _take_out(self, element: Element, slot: int) -> None:
+        if element.index not in self.drive_indices():
+            raise ChangerError(
+                f"{element.barcode or 'a volume'} is in drive {element.index} of library {self.name}, which is not "
+                "attached to this machine: have it let go of the volume, or attach the drive"
+            )
         self._note(element.index, "unload", element.barcode)
-        self.device(element.index).unload()
+        try:
+            self.device(element.index).unload()
+        except DriveEmpty as error:
+            # The robot sees a volume in it: it was let go of before a restart, and some drives then say no more.
+            log.info("drive_let_go_before", library=self.name, drive=element.index, reason=str(error))
         self._changer.unload(element.index, slot)
         self._note(element.index, "emptied", None)
 
@@ -262,8 +283,14 @@ class Library:
         self._changer.load(slot, drive)
 
     def put_back_quietly(self, drive: int) -> None:
-        """Empty a drive after a failure; a drive that cannot be emptied is down."""
+        """Empty a drive after a failure; a drive that cannot be emptied is down. A busy robot is waited for."""
         try:
+            for _ in range(BUSY_TRIES):
+                try:
+                    return self.empty_drive(drive)
+                except RobotBusy as error:
+                    log.info("robot_busy", library=self.name, drive=drive, reason=str(error))
+                    self._clock.sleep(BUSY_WAIT_S)
             self.empty_drive(drive)
         except DriverError as error:
             reason = f"could not be emptied: {error}"

@@ -8,6 +8,7 @@ from drivers.errors import (
     EndOfMedium,
     MediumError,
     NoSuchElement,
+    RobotBusy,
     SourceEmpty,
     TargetFull,
     UnitAttention,
@@ -20,7 +21,6 @@ from drivers.simulator.mishaps import (
     HeldByDrive,
     Overwrite,
     PowerLost,
-    RobotBusy,
     RobotStuck,
 )
 

@@ -22,6 +22,7 @@ from drivers.errors import (
     LibraryBusy,
     NoSuchElement,
     Retry,
+    RobotBusy,
     SourceEmpty,
     TargetFull,
 )
@@ -215,7 +216,7 @@ def test_a_busy_robot_is_waited_for_and_then_left_for_later(robot: Robot) -> Non
 
 def test_a_robot_that_stays_busy_is_asked_again_later(robot: Robot) -> None:
     changer, player = robot(*(BECOMING_READY,) * 3)
-    with pytest.raises(LibraryBusy, match="04h/01h") as caught:
+    with pytest.raises(RobotBusy, match="04h/01h") as caught:
         changer.inventory()
     assert len(player.asked) == 3
     assert (caught.value.retry, caught.value.blame) == (Retry.LATER, Blame.LIBRARY)

@@ -27,6 +27,7 @@ class Bench:
     capacity_bytes: int
     protect: Callable[[], None]  # set the write-protect tab: takes the cartridge out and puts it back
     remount: Callable[[], None]  # unload, take out, put back
+    generation: str = "LTO-8"  # of the cartridge
 
 
 def content(records: int, tail_bytes: int = 0, seed: int = 1) -> bytes:
@@ -223,7 +224,7 @@ class TapeContract:
     def test_status_tells_what_is_loaded(self, drive: TapeDrive, bench: Bench) -> None:
         status = drive.status()
         assert status.loaded and status.ready and not status.write_protected
-        assert status.generation == "LTO-8"
+        assert status.generation == bench.generation
         assert status.capacity_bytes == bench.capacity_bytes
 
     def test_an_empty_drive_says_so(self, bench: Bench) -> None:

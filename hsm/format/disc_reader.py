@@ -104,6 +104,18 @@ class DiscReader:
         """The bytes of any file, in pieces, unchecked. `path` from the root, with `/`. Raises: DiscDamaged."""
         return self._read(self._file(path))
 
+    def paths(self) -> Iterator[str]:
+        """Every file, from the root with `/`. Raises: DiscDamaged."""
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            for name, record in self._folder(folder).items():
+                path = f"{folder}/{name}" if folder else name
+                if record.is_dir():
+                    folders.append(path)
+                else:
+                    yield path
+
     # -- what the disc says --
 
     def label(self) -> VolumeLabel:

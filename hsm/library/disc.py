@@ -7,13 +7,14 @@ import io
 from pathlib import Path
 
 from drivers.base import Barcode, DiscState, Recorder
-from drivers.errors import DriverError
+from drivers.errors import DriverError, MediumError
 from hsm.facts import VolumeRecord
 from hsm.format.disc import DiscReader
 from hsm.format.errors import FormatError
 from hsm.library.errors import ForeignVolume, SwappedVolume, UnknownContent, WrongVolume
 
 READ_BYTES = 1024 * 1024
+SECTOR_BYTES = 2048
 
 
 class RecordedBytes(io.RawIOBase):
@@ -44,13 +45,27 @@ class RecordedBytes(io.RawIOBase):
         if wanted <= 0:
             return 0
         try:
-            data = self._recorder.read(self._at, wanted)
+            data = self._up_to_damage(wanted)
         except DriverError as error:
             self.error = error
             raise
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+    def _up_to_damage(self, wanted: int) -> bytes:
+        """As much as can be read from here on: who reads ahead must not lose what lies before a bad place.
+
+        Raises: MediumError when not even a sector can be read.
+        """
+        this_sector = SECTOR_BYTES - self._at % SECTOR_BYTES
+        while True:
+            try:
+                return self._recorder.read(self._at, wanted)
+            except MediumError:
+                if wanted <= this_sector:
+                    raise
+                wanted = max(this_sector, wanted // 2)
 
 
 class DiscSession:

@@ -8,13 +8,14 @@ from datetime import timedelta
 
 import structlog
 
-from drivers.errors import Blame, DriverError
+from drivers.errors import Blame, DriverError, MediumError
 from hsm.facts import CopyRecord, JobRecord, Member, PackRecord, PoolFile
 from hsm.format.errors import FormatError
 from hsm.format.reading import extract
 from hsm.library import DiscSession, TapeSession
 from hsm.library.tape import record_at
 from hsm.mover.context import MoverContext
+from hsm.mover.repair import restore
 from hsm.mover.report import Report
 from hsm.pool import PoolError
 
@@ -51,7 +52,8 @@ class Recaller:
     def recall(self, job: JobRecord) -> None:
         """Bring the wanted instances of one pack online; each is compared with its digest before it counts.
 
-        What was read before a failure stays online.
+        What was read before a failure stays online. A damaged disc is repaired by its own recovery data, if it has
+        any: the instances come back all the same, and the copy is suspect.
 
         Raises: DriverError of kinds that speak against the drive, after the job was reported.
         """
@@ -62,7 +64,8 @@ class Recaller:
                 self._report.finished(job, f"back from {self._session.barcode}")
         except FormatError as error:
             self._doubt(job, error)
-            self._report.failed(job, error)
+            if not self._repaired(job, error):
+                self._report.failed(job, error)
             return
         except (PoolError, OSError, NoCopyHere) as error:
             self._report.failed(job, error)
@@ -70,8 +73,34 @@ class Recaller:
         except DriverError as error:
             if error.blame is Blame.VOLUME:
                 self._doubt(job, error)
+            if isinstance(error, MediumError) and self._repaired(job, error):
+                return
             self._report.failed(job, error)
             raise
+
+    def _repaired(self, job: JobRecord, damage: Exception) -> bool:
+        """Whether the recovery data of a damaged disc brought the rest of the instances back."""
+        if not isinstance(self._session, DiscSession):
+            return False
+        barcode, pack = self._session.barcode, self._context.catalog.packs.get(job.pack_id or 0)
+        self._report.moved(job, 0, f"repairing what was read from {barcode}")
+        members = list(self._wanted(job, pack.id))
+        sequence = self._copy(pack.id).sequence or 0
+        back: dict[int, PoolFile] = {}
+        try:
+            for member, chunks in restore(self._session, self._context.staging, sequence, pack.members, members):
+                back[member.instance_id] = self._store(pack, member, chunks)
+        except (DriverError, FormatError, PoolError, OSError) as error:
+            log.warning("disc_not_repaired", volume=barcode, reason=str(error), damage=str(damage))
+            return False
+        finally:
+            self._commit(back)
+        self._report.finished(job, f"back from {barcode}, which is damaged, by its recovery data")
+        return True
+
+    def _wanted(self, job: JobRecord, pack_id: int) -> Sequence[Member]:
+        wanted = job.payload.get("sops", "all")
+        return self._context.catalog.packs.members_wanted(pack_id, None if wanted == "all" else wanted)
 
     def _copy(self, pack_id: int) -> CopyRecord:
         for copy in self._context.catalog.copies.of_pack(pack_id):
@@ -85,22 +114,21 @@ class Recaller:
         if job.pack_id is None:
             raise NoCopyHere(f"recall job {job.id} names no pack")
         pack = catalog.packs.get(job.pack_id)
-        wanted = job.payload.get("sops", "all")
-        members = catalog.packs.members_wanted(pack.id, None if wanted == "all" else wanted)
         copy = self._copy(pack.id)
         done_bytes, back = 0, dict[int, PoolFile]()
-        for run in runs(members):
-            for member, chunks in self._read(copy, run):
-                back[member.instance_id] = self._store(pack, member, chunks)
-                done_bytes += member.size_bytes
-                self._report.moved(job, done_bytes, f"reading from {self._session.barcode}")
-                if len(back) >= COMMIT_EVERY:
-                    self._commit(back)
-                    back = {}
-                if self._report.cancelled(job):
-                    self._commit(back)
-                    return False
-        self._commit(back)
+        try:
+            for run in runs(self._wanted(job, pack.id)):
+                for member, chunks in self._read(copy, run):
+                    back[member.instance_id] = self._store(pack, member, chunks)
+                    done_bytes += member.size_bytes
+                    self._report.moved(job, done_bytes, f"reading from {self._session.barcode}")
+                    if len(back) >= COMMIT_EVERY:
+                        self._commit(back)
+                        back = {}
+                    if self._report.cancelled(job):
+                        return False
+        finally:
+            self._commit(back)  # what is whole and durable is not read again because something behind it is damaged
         return True
 
     def _read(self, copy: CopyRecord, run: list[Member]) -> Iterator[tuple[Member, Iterator[bytes]]]:

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -71,7 +72,7 @@ def _folder(archive: Archive, folder: Path, source_aet: str) -> Iterator[Importe
 
 def _medium(archive: Archive, dicomdir: Path, source_aet: str) -> Iterator[Imported | Rejected]:
     try:
-        named = list(_named(dicomdir))
+        named = list(file_ids(dicomdir))
     except (OSError, InvalidDicomError, ValueError) as error:
         yield Rejected(str(dicomdir), f"the DICOMDIR cannot be read: {error}")
         return
@@ -86,14 +87,17 @@ def _medium(archive: Archive, dicomdir: Path, source_aet: str) -> Iterator[Impor
 def _lost(dicomdir: Path) -> Iterator[str]:
     """What a DICOMDIR names and is not there; nothing for one that cannot be read, as its folder is walked anyway."""
     try:
-        named = list(_named(dicomdir))
+        named = list(file_ids(dicomdir))
     except (OSError, InvalidDicomError, ValueError):
         return
     yield from ("/".join(parts) for parts in named if _resolve(dicomdir.parent, parts) is None)
 
 
-def _named(dicomdir: Path) -> Iterator[tuple[str, ...]]:
-    """The file IDs of a DICOMDIR. Source: PS3.3 F.3.2.2 (Referenced File ID)."""
+def file_ids(dicomdir: Path | BinaryIO) -> Iterator[tuple[str, ...]]:
+    """The file IDs of a DICOMDIR, each in its parts.
+
+    Raises: OSError, InvalidDicomError, ValueError when it cannot be read. Source: PS3.3 F.3.2.2 (Referenced File ID).
+    """
     try:
         records = dcmread(dicomdir).get("DirectoryRecordSequence") or ()
         for record in records:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from operator import eq, lt
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, exists, func, select, update
 
@@ -14,7 +15,7 @@ from hsm.catalog.job_rows import URGENCY, bump, job_record, locked_job, select_j
 from hsm.catalog.records import JobRequest
 from hsm.catalog.requesters import requesters_of
 from hsm.catalog.rows import chunks, narrowed, one, table_of
-from hsm.catalog.text import clean
+from hsm.catalog.text import clean, clean_json
 from hsm.facts import JobRecord
 from hsm.models import Counter, Job, RecallJob, RecallRequest, Study, Volume
 from hsm.states import ACTIVE_JOBS, JobKind, JobState
@@ -105,6 +106,16 @@ class Jobs:
         running = (Job.id == job_id) & (Job.state == JobState.RUNNING)
         self._database.write(lambda connection: connection.execute(update(Job).where(running).values(**values)))
 
+    def note(self, job_id: int, payload: Mapping[str, Any]) -> None:
+        """Add to what a job carries: what it found. Raises: NotCatalogued."""
+
+        def work(connection: Connection) -> None:
+            row = locked_job(connection, job_id)
+            values = {"payload": clean_json({**row.payload, **payload})}
+            connection.execute(update(Job).where(Job.id == job_id).values(**values))
+
+        self._database.write(work)
+
     def plan(self, etas: Mapping[int, tuple[datetime | None, str]]) -> None:
         """When each waiting job should end, as far as that can be said, and what it waits for in words."""
 
@@ -184,7 +195,10 @@ class Jobs:
                 fields = {"job": job_id, "kind": row.kind, "pool": row.pool, "wanted_by": list(names), "what": message}
                 fields |= dict(where._mapping) if where is not None else {}
                 add(connection, "warning", "operator_wanted", barcode or row.pool or "", fields, now)
-            step_job(connection, row, "want_operator", **values)
+            if row.state == JobState.WAITING_RETRY:
+                step_job(connection, row, "requeue")
+                row = locked_job(connection, job_id)
+            step_job(connection, row, "want_operator", not_before=None, **values)
 
         self._database.write(work)
 

@@ -12,13 +12,14 @@ from hsm.catalog.database import AnyRow, AnySelect, Database
 from hsm.catalog.errors import VolumeRefused
 from hsm.catalog.events import add
 from hsm.catalog.rows import narrowed, one, volume_record
+from hsm.catalog.taking_away import TakingAway
 from hsm.catalog.volume_steps import locked_volume, step_volume
 from hsm.facts import VolumeRecord
 from hsm.models import Copy, Volume
 from hsm.states import WANTED_COPIES, CopyState, Place, VolumeState
 
 
-class Volumes(inventories.Inventories):
+class Volumes(inventories.Inventories, TakingAway):
     """Volumes."""
 
     def __init__(self, database: Database) -> None:

@@ -42,7 +42,7 @@ def _work(catalog: Catalog, job: JobRecord) -> QueuedWork | None:
     if job.kind is JobKind.MIGRATE:
         holders = frozenset(c.barcode for c in catalog.copies.of_pack(job.pack_id or 0) if c.barcode is not None)
         return QueuedWork(job.id, job.kind, job.created_at, job.size_bytes, pool=job.pool, not_on=holders)
-    if job.kind is JobKind.LABEL and job.barcode is not None:
+    if job.kind in (JobKind.LABEL, JobKind.SCAN) and job.barcode is not None:
         return QueuedWork(job.id, job.kind, job.created_at, 0, (Candidate(job.barcode, None),))
     return None
 

@@ -13,8 +13,10 @@ from hsm.catalog import Catalog
 from hsm.catalog.errors import ReleaseRefused
 from hsm.engine import demand
 from hsm.engine.health import is_usable
+from hsm.engine.importer import Importer, foreign_jobs
 from hsm.engine.interrupted import Interrupted
 from hsm.engine.mailroom import MailRoom
+from hsm.engine.operations import FREE_AGAIN_AFTER, Operations
 from hsm.engine.operator import Operator
 from hsm.engine.ownership import holder_name, is_dead
 from hsm.engine.runner import Runner
@@ -36,11 +38,12 @@ from hsm.scheduler import (
     assign,
     hindrances,
 )
-from hsm.states import JobKind
+from hsm.states import ROBOT_JOBS, JobKind
 from hsm.ticking import tick
 
 LEASE = "engine"
 LEFTOVER_AGE = timedelta(days=1)
+NO_SESSION = ROBOT_JOBS | {JobKind.RELEASE}
 ETA_NEWS = timedelta(seconds=10)
 
 log = structlog.get_logger()
@@ -83,6 +86,8 @@ class Engine:
         self._running: dict[Future[None], tuple[Assignment, datetime]] = {}
         self._served: dict[tuple[str, int], JobKind] = {}  # what each drive did last, for fairness
         self._interrupted = Interrupted(catalog)
+        self._operations = Operations(self._context, libraries, self._runner.report)
+        self._importer = Importer(self._context, libraries, self._runner.report, settings.on_conflict)
         self._operator = Operator(catalog, libraries, clock)
         self._mail_room = MailRoom(catalog, volume_pools, clock)
         self._scheduling = Settings(
@@ -102,6 +107,14 @@ class Engine:
 
         Raises: EngineBusy.
         """
+        self.take_lease()
+        self.recover()
+
+    def take_lease(self) -> None:
+        """Become the one engine of this catalog; recover() is to follow, and takes minutes where drives hold tapes.
+
+        Raises: EngineBusy.
+        """
         holder = self.catalog.leases.holder(LEASE, self.clock.now())
         if holder is not None and is_dead(holder):
             self.catalog.leases.drop(LEASE, holder)
@@ -109,7 +122,6 @@ class Engine:
             raise EngineBusy(
                 f"the engine runs as {holder}: stop it, or let it do the work (commands only queue jobs then)"
             )
-        self.recover()
 
     def renew_lease(self) -> bool:
         """Keep the ownership. False when somebody else has it."""
@@ -136,6 +148,7 @@ class Engine:
     def close(self) -> None:
         """Wait for what runs, give the ownership back."""
         self._threads.shutdown(wait=True)
+        self._operations.close()
         self._reap()
         self.catalog.leases.drop(LEASE, self.holder)
 
@@ -181,21 +194,25 @@ class Engine:
     # -- the work ------------------------------------------------------------------------------------------------
 
     def step(self) -> bool:
-        """One round: releases at once, then as many mounts as there are idle drives.
+        """One round: releases at once, what robots are asked, then as many mounts as there are idle drives.
 
         Returns: whether anything began.
         """
         self._reap()
         now = self.clock.now()
         answered = self._operator.has_news() and self._ask_again(now)
+        self._operations.ask_for_cleaning(now)
         queue = [job for job in self.catalog.jobs.queue(now) if not self._runner.breaker.stopped(job.kind)]
         released = self._release([job for job in queue if job.kind is JobKind.RELEASE])
-        schedule = self._schedule([job for job in queue if job.kind is not JobKind.RELEASE], now)
+        working = {(a.drive.library, a.drive.index): a.barcode for a, _ in self._running.values()}
+        operated = self._operations.start([job for job in queue if job.kind in ROBOT_JOBS], working, now)
+        schedule = self._schedule([job for job in queue if job.kind not in NO_SESSION], now)
         by_id = {job.id: job for job in queue}
         for assignment in schedule.assignments:
             self._start(assignment, [by_id[work.job_id] for work in assignment.works], now)
-        looked = self._operator.look()
-        return answered or released or looked or bool(schedule.assignments)
+        imported = self._import(foreign_jobs(queue), schedule, now)
+        looked = self._operator.look() or imported
+        return answered or released or operated or looked or bool(schedule.assignments)
 
     def _ask_again(self, now: datetime) -> bool:
         """Look at the questions to the operator again; whether some were answered."""
@@ -216,6 +233,15 @@ class Engine:
         )
         judged = frozenset(work.job_id for work in works)
         return self._operator.settle(waiting, judged, {trouble.job_id: trouble for trouble in stuck})
+
+    def _import(self, jobs: list[JobRecord], schedule: Schedule, now: datetime) -> bool:
+        """Take in discs of somebody else, where drives were left for that; whether any began."""
+        if not jobs:
+            return False
+        taken = {(a.drive.library, a.drive.index) for a in schedule.assignments}
+        for assignment, job in (given := self._importer.assign(jobs, self._drives()[0], taken)):
+            self._running[self._threads.submit(self._importer.run, assignment, job)] = (assignment, now)
+        return bool(given)
 
     def _release(self, jobs: list[JobRecord]) -> bool:
         for job in jobs:
@@ -252,8 +278,9 @@ class Engine:
     def _volumes(self, idle: list[IdleDrive], busy: list[BusyDrive]) -> list[VolumeFacts]:
         mounted = {drive.loaded: drive.serial for drive in idle if drive.loaded is not None}
         working = {drive.barcode: drive.serial for drive in busy if drive.barcode is not None}
+        moving = self._operations.volumes()
         return demand.volume_facts(
-            self.catalog.volumes.list(), self._volume_pools, mounted | working, frozenset(working)
+            self.catalog.volumes.list(), self._volume_pools, mounted | working, frozenset(working) | moving
         )
 
     def _tell(self, queue: list[JobRecord], schedule: Schedule) -> None:
@@ -262,44 +289,33 @@ class Engine:
             job_id: (eta.ready_at, eta.phase) for job_id, eta in schedule.etas.items()
         }
         for stuck in schedule.stuck:
-            if stuck.needs_operator:
-                self._operator.ask(stuck)
-            else:
-                expected[stuck.job_id] = (None, stuck.reason)
+            reason = self._operator.ask(stuck) if stuck.needs_operator else stuck.reason
+            if reason:
+                expected[stuck.job_id] = (None, reason)
         said = {job.id: (job.eta_at, job.phase) for job in queue}
         self.catalog.jobs.plan({i: told for i, told in expected.items() if _differs(told, said[i])})
 
     def _drives(self) -> tuple[list[IdleDrive], list[BusyDrive]]:
         """The usable drives, by what they do now."""
         running = {(a.drive.library, a.drive.index): (a, began) for a, began in self._running.values()}
+        used = self._operations.used_drives()
         idle: list[IdleDrive] = []
         busy: list[BusyDrive] = []
         for drive in self.catalog.drives.list():
             if drive.library not in self._libraries:
                 continue
-            at_work = running.get((drive.library, drive.index))
+            place = drive.library, drive.index
             generation = self._libraries[drive.library].drive_generation(drive.index)
-            if at_work is not None:
-                assignment, began = at_work
+            facts = (*place, drive.serial, drive.kind, generation)
+            if place in running:
+                assignment, began = running[place]
                 free_at = began + timedelta(seconds=assignment.duration_s)
-                serving = _most_urgent(assignment)
-                busy.append(
-                    BusyDrive(
-                        drive.library,
-                        drive.index,
-                        drive.serial,
-                        drive.kind,
-                        generation,
-                        assignment.barcode,
-                        serving,
-                        free_at,
-                    )
-                )
+                busy.append(BusyDrive(*facts, assignment.barcode, _most_urgent(assignment), free_at))
+            elif place in used:
+                free_at = used[place].began + FREE_AGAIN_AFTER
+                busy.append(BusyDrive(*facts, used[place].job.barcode, used[place].job.kind, free_at))
             elif is_usable(drive):
-                served = self._served.get((drive.library, drive.index))
-                idle.append(
-                    IdleDrive(drive.library, drive.index, drive.serial, drive.kind, generation, drive.barcode, served)
-                )
+                idle.append(IdleDrive(*facts, drive.barcode, self._served.get(place)))
         return idle, busy
 
     def _start(self, assignment: Assignment, jobs: list[JobRecord], now: datetime) -> None:
@@ -328,16 +344,18 @@ class Engine:
                 self._interrupted.add(assignment)
                 log.error("session_broken", volume=assignment.barcode, reason=f"{type(error).__name__}: {error}")
         self._interrupted.settle(self.clock.now())
+        if self._operations.reap(self.clock.now()):
+            self._operator.there_is_news()
 
     def wait_for_a_drive(self, limit_s: float) -> None:
-        """Return when some running assignment ended, or after the limit (of real seconds)."""
-        if self._running:
-            wait(self._running, timeout=limit_s, return_when=FIRST_COMPLETED)
+        """Return when some session or robot work ended, or after the limit (of real seconds)."""
+        if self.is_working:
+            wait([*self._running, *self._operations.futures], timeout=limit_s, return_when=FIRST_COMPLETED)
 
     @property
     def is_working(self) -> bool:
-        """Whether a drive is at work."""
-        return bool(self._running)
+        """Whether a drive or a robot is at work."""
+        return bool(self._running or self._operations.futures)
 
     def drain(self, limit_s: float = float("inf")) -> bool:
         """Step until nothing runs and nothing more can be run now.

@@ -17,13 +17,22 @@ log = structlog.get_logger()
 
 
 def judge(
-    context: MoverContext, library: str, drive: int, barcode: Barcode, error: DriverError, drive_fails_after: int
+    context: MoverContext,
+    library: str,
+    drive: int,
+    barcode: Barcode,
+    error: DriverError,
+    drive_fails_after: int,
+    purpose: str | None = None,
 ) -> None:
-    """Count an error against what it speaks against, and set that aside when it was one too many."""
+    """Count an error against what it speaks against, and set that aside when it was one too many.
+
+    `purpose`: what the drive was used for, "read" or "write"; only success at the same takes the error back.
+    """
     catalog, now = context.catalog, context.now()
     if error.blame in (Blame.DRIVE, Blame.VOLUME) and not isinstance(error, WrongVolume | WriteProtected):
         # A bad volume counts against the drive, too: a third one in a row says that it is the drive.
-        errors = catalog.drives.count_error(library, drive)
+        errors = catalog.drives.count_error(library, drive, purpose)
         if errors >= drive_fails_after:
             catalog.drives.change(library, drive, "fail", now, reason=str(error))
             catalog.events.record(

@@ -15,7 +15,7 @@ from hsm.catalog import Catalog
 from hsm.catalog.records import ElementRecord
 from hsm.facts import JobRecord
 from hsm.library import Library
-from hsm.library.by_hand import asked_for
+from hsm.library.by_hand import asked_for, is_blank
 from hsm.scheduler import IdleDrive, Schedule, Stuck
 from hsm.states import JobKind, JobState
 
@@ -59,7 +59,7 @@ class Operator:
         for job in waiting:
             trouble = stuck.get(job.id)
             if job.id not in judged:
-                helped = _is_here(job, elements)
+                helped = _is_here(job, elements) or self._can_be_cleaned(job)
             else:
                 helped = trouble is None or not trouble.needs_operator
             if helped:
@@ -71,10 +71,24 @@ class Operator:
             log.info("operator_answered", jobs=woken)
         return woken > 0
 
-    def ask(self, trouble: Stuck) -> None:
-        """Make a job wait for a person."""
+    def _can_be_cleaned(self, job: JobRecord) -> bool:
+        return job.kind is JobKind.CLEAN and bool(self._catalog.cleaning.usable(str(job.payload["library"])))
+
+    def ask(self, trouble: Stuck) -> str:
+        """Make a job wait for a person.
+
+        Blank media look all the same. So only one is asked for at a time where no robot reads what is printed on it.
+
+        Returns: "" when it waits; otherwise why not yet, in words.
+        """
+        volume = None if trouble.barcode is None else self._catalog.volumes.find(trouble.barcode)
+        if volume is not None and volume.library in self._libraries and is_blank(volume):
+            first = self._catalog.shelf.blank(volume.library, volume.kind)
+            if first is not None and first != volume.barcode:
+                return f"waits until {first} was put in, so that blank ones are not confused; then: {trouble.reason}"
         self._catalog.jobs.want_operator(trouble.job_id, trouble.barcode, trouble.reason, self._clock.now())
         self._asked_anew = True
+        return ""
 
     def worked(self, library: str, drive: int) -> None:
         """A session in this drive ended."""

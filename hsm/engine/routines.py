@@ -35,10 +35,22 @@ class Routines:
         Raises: LeaseLost; EngineBusy at the beginning.
         """
         engine, settings = self._engine, self._engine.settings
-        engine.take_over()
-        ready()
+        engine.take_lease()
         clock = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
         clock.add_job(self._renew, "interval", seconds=settings.lease_ttl_s / 3)
+        clock.start()  # before anything that takes long: a cleaner session rewinds tapes
+        try:
+            engine.recover()
+            ready()
+            self._loop(clock, stop)
+        finally:
+            clock.shutdown(wait=False)
+            engine.close()
+        if self._lost.is_set():
+            raise LeaseLost("another engine took over this catalog; stop one of the two")
+
+    def _loop(self, clock: BackgroundScheduler, stop: threading.Event) -> None:
+        engine, settings = self._engine, self._engine.settings
         for name, every_s in (
             ("tick", settings.tick_every_s),
             ("inventory", settings.inventory_every_s),
@@ -46,18 +58,11 @@ class Routines:
             ("tidy", 86400.0),
         ):
             clock.add_job(self.ask, "interval", args=[name], seconds=every_s)
-        clock.start()
         self.ask("tick")
-        try:
-            while not stop.is_set() and not self._lost.is_set():
-                self._safely(self._do_due)
-                if not self._safely(engine.step):
-                    self._pause(stop)
-        finally:
-            clock.shutdown(wait=False)
-            engine.close()
-        if self._lost.is_set():
-            raise LeaseLost("another engine took over this catalog; stop one of the two")
+        while not stop.is_set() and not self._lost.is_set():
+            self._safely(self._do_due)
+            if not self._safely(engine.step):
+                self._pause(stop)
 
     def ask(self, name: str) -> None:
         """Have something done soon that the clock would do later: "tick", "inventory", "hands", "tidy"; any thread."""

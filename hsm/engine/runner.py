@@ -8,19 +8,21 @@ import structlog
 from drivers.base import Barcode
 from drivers.errors import DriverError
 from hsm.catalog.errors import CatalogError
-from hsm.engine.health import is_missing, judge
+from hsm.engine.health import is_missing, is_usable, judge
 from hsm.engine.reporting import JobReport
 from hsm.engine.settings import EngineSettings
 from hsm.facts import JobRecord
-from hsm.library import DiscSession, Library, TapeSession
+from hsm.library import DiscSession, Library, TapeSession, WrongVolume
+from hsm.library.upkeep import ask
 from hsm.mover.breaker import Breaker
 from hsm.mover.context import MoverContext
 from hsm.mover.labelling import label_tape
 from hsm.mover.migrate_disc import DiscWriter
 from hsm.mover.migrate_tape import TapeWriter
 from hsm.mover.recall import Recaller
+from hsm.mover.scan import scan
 from hsm.mover.verify import Verifier
-from hsm.scheduler import Assignment, Purpose
+from hsm.scheduler import Assignment
 from hsm.states import JobKind
 
 log = structlog.get_logger()
@@ -35,7 +37,6 @@ class Runner:
         self._settings = settings
         self.breaker = Breaker(settings.stop_after_error_pct, settings.stop_after_items)
         self._breaker_lock = Lock()
-        self._failed_at: dict[tuple[str, int], Purpose] = {}  # what each drive failed at last
 
     def report(self) -> JobReport:
         """A new ear for one assignment."""
@@ -50,33 +51,58 @@ class Runner:
         """
         drive, barcode, report = assignment.drive, assignment.barcode, self.report()
         library = self._libraries[drive.library]
+        scans = [job for job in jobs if job.kind is JobKind.SCAN]
         try:
-            with library.mount(barcode, drive.index, assignment.purpose.value) as session:
-                self._carry_out(session, jobs, report)
-            self._succeeded(assignment)
+            if len(scans) == len(jobs):
+                self._scan(library, drive.index, scans, report)
+            else:
+                with library.mount(barcode, drive.index, assignment.purpose.value) as session:
+                    self._carry_out(session, jobs, report)
+                for job in scans:
+                    report.postponed(job, "looked at by itself")
+            self._context.catalog.drives.count_success(drive.library, drive.index, assignment.purpose.value)
         except DriverError as error:
-            self._failed_at[(drive.library, drive.index)] = assignment.purpose
             log.warning("session_failed", volume=barcode, drive=drive.serial, reason=f"{type(error).__name__}: {error}")
             for job in jobs:
                 if report.is_open(job):
                     self._settle(job, barcode, error, report)
-            judge(self._context, drive.library, drive.index, barcode, error, self._settings.drive_fails_after)
+            fails_after, purpose = self._settings.drive_fails_after, assignment.purpose.value
+            judge(self._context, drive.library, drive.index, barcode, error, fails_after, purpose)
         except CatalogError as error:
             log.error("catalog_failed", reason=str(error))
             raise
+        self._ask(library, drive.index)
 
-    def _succeeded(self, assignment: Assignment) -> None:
-        """Forget a drive's errors, unless it failed at something else: a drive may read well and never write."""
-        drive = (assignment.drive.library, assignment.drive.index)
-        if self._failed_at.get(drive, assignment.purpose) is assignment.purpose:
-            self._failed_at.pop(drive, None)
-            self._context.catalog.drives.count_success(*drive)
+    def _ask(self, library: Library, drive: int) -> None:
+        """Hear what a drive says of itself after a session: an alert, that it wants to be cleaned."""
+        if is_usable(self._context.catalog.drives.get(library.name, drive)):
+            try:
+                ask(library, self._context.catalog, drive, self._context.now())
+            except DriverError as error:
+                log.warning("drive_not_asked", library=library.name, drive=drive, reason=str(error))
+
+    def _scan(self, library: Library, drive: int, jobs: Sequence[JobRecord], report: JobReport) -> None:
+        """Look at the medium; what it is, is the result, whatever it is."""
+        started = [job for job in jobs if report.started(job)]
+        if not started:
+            return
+        volume = self._context.catalog.volumes.get(Barcode(str(started[0].barcode)))
+        finding = scan(library, volume, drive, lambda phase: report.moved(started[0], 0, phase))
+        fields = finding.as_fields()
+        level = "info" if finding.agrees else "warning"
+        self._context.catalog.events.record(level, "volume_scanned", volume.barcode, fields, self._context.now())
+        for job in started:
+            self._context.catalog.jobs.note(job.id, {"found": fields})
+            report.finished(job, "; ".join(filter(None, (finding.what, finding.advice))))
 
     def _settle(self, job: JobRecord, barcode: Barcode, error: DriverError, report: JobReport) -> None:
         if is_missing(error) and job.kind is not JobKind.MIGRATE:
             if report.started(job):
                 # The volume of the mount: a recall names none, and bringing the volume must wake the job.
                 self._context.catalog.jobs.want_operator(job.id, barcode, str(error), self._context.now())
+            return
+        if job.kind is JobKind.SCAN and isinstance(error, WrongVolume):
+            report.postponed(job, "looked at by itself")  # that it is wrong is what is to be found out
             return
         report.failed(job, error)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hsm.catalog.intake import OnConflict
 from hsm.mover.outcome import RetrySettings
 from hsm.ticking import TickSettings
 
@@ -24,4 +25,5 @@ class EngineSettings:
     stop_after_items: int = 100
     drive_fails_after: int = 3  # errors in a row
     par2_redundancy_pct: int = 0
+    on_conflict: OnConflict = "refuse"  # of discs that are taken in; see hsm/archive
     keep_jobs_s: float = 90 * 86400.0  # ended jobs are forgotten after

@@ -10,7 +10,7 @@ import structlog
 
 from drivers.base import Barcode, Element, Inventory, MediumKind, Recorder, TapeDrive
 from drivers.clock import Clock
-from drivers.errors import DriverError
+from drivers.errors import DriverError, UnitAttention
 from hsm.catalog import Catalog
 from hsm.catalog.records import DriveRecord
 from hsm.facts import VolumeRecord
@@ -28,6 +28,7 @@ class Asked:
 
     volumes: tuple[Barcode, ...] = ()  # by name, the most urgent first
     blank: Barcode | None = None  # the one of them that a blank medium becomes
+    begun: bool = False  # that one was being burnt already, as far as the catalog knows
     foreign: bool = False  # a disc that is not ours, to be taken in
 
 
@@ -40,6 +41,7 @@ class Verdict:
     event: str = ""  # "" when there is nothing to tell
     level: str = "info"
     words: str = ""
+    spoilt: Barcode | None = None  # the volume that this disc was to become
 
 
 def judge_medium(
@@ -57,8 +59,10 @@ def judge_medium(
         return Verdict()
     if seen.kind is SeenKind.FOREIGN and kind is MediumKind.DISC and (asked.foreign or not asked.volumes):
         return Verdict(event="" if asked.foreign else "foreign_medium", words=f"this is {seen.what}")
-    event = "unreadable_medium" if seen.kind is SeenKind.UNREADABLE else "wrong_medium"
-    return Verdict(None, True, event, "warning", asked_for(asked.volumes) + f"this is {seen.what}")
+    words = asked_for(asked.volumes) + f"this is {seen.what}"
+    if seen.kind is SeenKind.FOREIGN:
+        return Verdict(None, True, "wrong_medium", "warning", words)
+    return Verdict(None, True, "unreadable_medium", "warning", words, asked.blank if asked.begun else None)
 
 
 def _labelled(seen: Seen, kind: MediumKind, volume: VolumeRecord | None) -> Verdict:
@@ -145,6 +149,8 @@ class HandFed:
             return replace(element, barcode=held)
         given_back = verdict.give_back and self.give_back(element.index)
         self._tell(element, seen, verdict, given_back)
+        if verdict.spoilt is not None:
+            self._catalog.volumes.doubt(verdict.spoilt, f"its burn was interrupted: {seen.what}", self._clock.now())
         self._holds(record, element.index, verdict.barcode)
         return replace(element, full=not given_back, barcode=verdict.barcode)
 
@@ -170,13 +176,18 @@ class HandFed:
         shelf = self._catalog.shelf
         imports = self._catalog.jobs.list(states=sorted(ACTIVE_JOBS), kinds=(JobKind.READ_FOREIGN,))
         foreign = kind is MediumKind.DISC and any(job.payload.get("library") == self._library for job in imports)
-        return Asked(shelf.asked(self._library, kind), shelf.blank(self._library, kind), foreign)
+        blank = shelf.blank(self._library, kind)
+        begun = blank is not None and self._catalog.volumes.get(blank).state is VolumeState.LABELLED
+        return Asked(shelf.asked(self._library, kind), blank, begun and kind is MediumKind.DISC, foreign)
 
     def give_back(self, index: int) -> bool:
         """Have a drive let go of its medium; whether it did."""
         device = self._tape_drives[index] if index in self._tape_drives else self._recorders[index]
         try:
-            device.unload()
+            try:
+                device.unload()
+            except UnitAttention:  # told once, of the arrival of this very medium
+                device.unload()
         except DriverError as error:
             log.warning("medium_not_given_back", library=self._library, drive=index, reason=str(error))
             return False

@@ -1,5 +1,6 @@
 """What medium lies in a drive, as far as the medium itself tells: for drives that a person feeds."""
 
+import io
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,11 +15,11 @@ from drivers.errors import (
     MediumUnsupported,
     UnitAttention,
 )
-from hsm.format.errors import FormatError, NotALabel
+from hsm.format.disc_reader import DiscReader
+from hsm.format.errors import DiscDamaged, FormatError, NotALabel
 from hsm.format.label import VolumeLabel
 from hsm.format.label import decode as decode_label
-from hsm.library.disc import DiscSession
-from hsm.library.errors import ForeignVolume
+from hsm.library.disc import RecordedBytes
 
 LOOK_LIMIT_S = 60.0  # a medium that takes longer to be ready is looked at again later
 _PVD_OFFSET, _SECTOR_BYTES = 16 * 2048, 2048
@@ -42,6 +43,7 @@ class Seen:
     what: str  # in words, as in "this is ..."
     barcode: Barcode | None = None  # both from its label
     uuid: str | None = None
+    name: str = ""  # of a foreign disc: its volume identifier
 
 
 def look_at_tape(drive: TapeDrive, limit_s: float = LOOK_LIMIT_S) -> Seen | None:
@@ -83,15 +85,10 @@ def _first_record(drive: TapeDrive) -> bytes | None:
 def look_at_disc(recorder: Recorder, limit_s: float = LOOK_LIMIT_S) -> Seen | None:
     """Read the label of whatever is in a recorder; None when there is nothing."""
     try:
-        recorder.wait_ready(limit_s)
-        state = recorder.status().state
-        if state is DiscState.NONE:
-            return None
-        if state is DiscState.BLANK:
-            return Seen(SeenKind.BLANK, "a blank disc")
-        if state is DiscState.UNREADABLE:
-            return Seen(SeenKind.UNREADABLE, "a disc that cannot be read")
-        return _disc(recorder)
+        try:
+            return _any_disc(recorder, limit_s)
+        except UnitAttention:  # told once, of the arrival of this very disc
+            return _any_disc(recorder, limit_s)
     except DriveEmpty:
         return None
     except (DriveNotReady, DeviceError, UnitAttention) as error:
@@ -100,12 +97,28 @@ def look_at_disc(recorder: Recorder, limit_s: float = LOOK_LIMIT_S) -> Seen | No
         return Seen(SeenKind.UNREADABLE, f"a disc that cannot be used here ({error})")
 
 
+def _any_disc(recorder: Recorder, limit_s: float) -> Seen | None:
+    recorder.wait_ready(limit_s)
+    state = recorder.status().state
+    if state is DiscState.NONE:
+        return None
+    if state is DiscState.BLANK:
+        return Seen(SeenKind.BLANK, "a blank disc")
+    if state is DiscState.UNREADABLE:
+        return Seen(SeenKind.UNREADABLE, "a disc that cannot be read")
+    return _disc(recorder)
+
+
 def _disc(recorder: Recorder) -> Seen:
     try:
-        return _labelled(DiscSession(recorder, Barcode("")).reader().label())
-    except (NotALabel, ForeignVolume):
+        # Not read ahead: a bad place behind the label does not keep a disc from being known.
+        stream = io.BufferedReader(RecordedBytes(recorder, recorder.status().size_bytes or 0), _SECTOR_BYTES)
+        return _labelled(DiscReader(stream).label())
+    except (NotALabel, DiscDamaged):
         name = volume_id(recorder)
-        return Seen(SeenKind.FOREIGN, f"a foreign disc ({name})" if name else "a foreign disc without a name")
+        return Seen(
+            SeenKind.FOREIGN, f"a foreign disc ({name})" if name else "a foreign disc without a name", name=name
+        )
     except FormatError as error:
         return Seen(SeenKind.UNREADABLE, f"a disc of ours whose label cannot be read ({error})")
 

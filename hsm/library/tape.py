@@ -107,6 +107,10 @@ class TapeSession:
         self.drive.flush()
         return self.drive.tell()
 
+    def holds_packs(self) -> bool:
+        """Whether something lies behind the label and the restore instructions."""
+        return not self._is_empty()
+
     def _is_empty(self) -> bool:
         """Whether nothing lies behind the label and the restore instructions."""
         try:
@@ -129,6 +133,14 @@ class TapeSession:
 
         Raises: EndOfDataMoved, WrongVolume.
         """
+        self.prove_end(volume)
+        self._may_append = True
+
+    def prove_end(self, volume: VolumeRecord) -> None:
+        """Prove that the tape ends as the catalog says, without the right to append that prepare_append() gives.
+
+        Raises: EndOfDataMoved, WrongVolume.
+        """
         self.identify(volume)
         if volume.end_address is None:
             raise EndOfDataMoved(f"the catalog knows no end of data for {self.barcode}; it is not written")
@@ -144,7 +156,6 @@ class TapeSession:
         at = self.drive.tell()
         if at != end:
             raise EndOfDataMoved(f"{self.barcode}: the drive stands at block {at} instead of {end}; nothing is written")
-        self._may_append = True
 
     def _prove_last_pack(self, volume: VolumeRecord, last_address: int) -> None:
         try:

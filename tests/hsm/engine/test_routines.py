@@ -15,7 +15,7 @@ from hsm.policy import Plan
 from hsm.states import JobKind, JobState
 from tests.hsm.engine.support import submit
 from tests.support.studies import small_ct
-from tests.support.world import World
+from tests.support.world import START, World
 
 LIMIT_S = 30  # a test that hangs ends then; nothing depends on how long it is
 
@@ -130,6 +130,28 @@ def test_an_engine_that_lost_its_lease_stops_by_itself(world: World) -> None:
     with pytest.raises(LeaseLost, match="another engine took over"):
         during(engine, then)
     assert world.catalog.leases.holder(LEASE, world.clock.now()) == "another"
+
+
+def test_the_lease_is_renewed_while_drives_are_looked_into(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = watched(world, lease_ttl_s=0.3)
+    renewed = threading.Event()
+    taken = world.catalog.leases.holder(LEASE, world.clock.now())
+    assert taken is None
+
+    def slow_clean_up() -> None:
+        world.later(10)  # the lease ran out, and nobody else may have it
+        assert renewed.wait(LIMIT_S)
+
+    def renew() -> bool:
+        kept = Watched.renew_lease(engine)
+        if world.clock.now() > START:
+            renewed.set()
+        return kept
+
+    monkeypatch.setattr(world.library, "clean_up", slow_clean_up)
+    monkeypatch.setattr(engine, "renew_lease", renew)
+    during(engine, lambda _: None)
+    assert renewed.is_set()
 
 
 def test_a_second_loop_does_not_begin(world: World) -> None:

@@ -59,16 +59,24 @@ def _desk(root: Path, clock: VirtualClock) -> SimulatedLibrary:
 class Desk(ArchiveWorld):
     """Opening the same folder again is a restart."""
 
-    def __init__(self, root: Path, clock: VirtualClock | None = None, **disc_pool: object) -> None:
+    def __init__(
+        self,
+        root: Path,
+        clock: VirtualClock | None = None,
+        policy: str = POLICY,
+        wanted: dict[str, VolumePool] | None = None,
+        named: int = 3,
+        **disc_pool: object,
+    ) -> None:
+        """`wanted`: other volume pools; `named`: so many blank discs lie in drawer 2."""
         clock = clock or VirtualClock(START)
         self.robot = make_library(root, clock, ("A00001L8", "A00002L8"), ())
         self.desk = _desk(root / "desk", clock)
         self.hands: Hands = self.desk.hands
-        super().__init__(
-            root, {"test": self.robot, "desk": self.desk}, pools(**disc_pool), POLICY, clock=clock, take_over=False
-        )
+        libraries = {"test": self.robot, "desk": self.desk}
+        super().__init__(root, libraries, wanted or pools(**disc_pool), policy, clock=clock, take_over=False)
         if not self.catalog.volumes.list(kind=MediumKind.DISC):
-            barcodes = [Barcode(f"D0000{n}") for n in range(1, 4)]
+            barcodes = [Barcode(f"D0000{n}") for n in range(1, named + 1)]
             self.catalog.shelf.declare(barcodes, MediumKind.DISC, "desk", "drawer 2", self.clock.now())
         self.engine.take_over()
 

@@ -10,8 +10,8 @@ from sqlalchemy import update
 from drivers.base import Barcode, MediumKind
 from drivers.simulator import VolumeSpec
 from hsm.models import Volume
-from hsm.states import Availability, CopyState, DriveState, JobKind, Place, VolumeState
-from tests.hsm.life.desk import RECORDER, STUDY, TAPE_DRIVE, Desk
+from hsm.states import Availability, CopyState, DriveState, JobKind, JobState, Place, VolumeState
+from tests.hsm.life.desk import POLICY, RECORDER, STUDY, TAPE_DRIVE, Desk, pools
 from tests.support.studies import small_ct
 
 D1, D2, D3, A1 = Barcode("D00001"), Barcode("D00002"), Barcode("D00003"), Barcode("A00001L8")
@@ -234,7 +234,34 @@ def test_a_volume_whose_label_is_another_is_named_and_laid_into_the_mail_slot(de
     hands.relabel(Barcode("A00002L8"), A1)
     hands.relabel(Barcode("X"), Barcode("A00002L8"))
     desk.receive(small_ct("another"))
+    desk.settle(2)
+    suspected = {event.subject: event.fields for event in desk.catalog.events.list(name="volume_suspected")}
+    assert "carries the label of A00001L8" in suspected["A00002L8"]["reason"]
+    mail = next(e for e in desk.robot.changer.inventory().storage() if e.kind == "mail_slot")
+    assert mail.barcode == "A00002L8"
+    assert [event.subject for event in desk.catalog.events.list(name="volume_set_out")] == ["A00002L8"]
+
+
+def test_blank_media_are_asked_for_one_at_a_time(tmp_path: Path) -> None:
+    both = POLICY.replace("copy to tape_a, disc", "copy to disc, disc_b")
+    wanted = {"disc": pools(barcodes=("D00001",))["disc"], "disc_b": pools(name="disc_b", barcodes=("D00002",))["disc"]}
+    with Desk(tmp_path, policy=both, wanted=wanted) as desk:
+        desk.receive(STUDY)
+        desk.work()
+        assert [line.barcode for line in desk.wanted()] == [D1]
+        (other,) = desk.catalog.jobs.list(states=(JobState.QUEUED,), pool="disc_b")
+        assert other.phase.startswith("waits until D00001 was put in, so that blank ones are not confused; then: ")
+        desk.put_in(D1)
+        assert D2 in [line.barcode for line in desk.wanted()]
+
+
+def test_a_disc_whose_burn_was_interrupted_is_set_aside_and_the_next_one_asked_for(desk: Desk) -> None:
+    desk.receive(STUDY)
+    desk.desk.faults.add("lose power on drive 1")
     desk.work()
-    swapped = [v for v in desk.catalog.volumes.list(pool=None) if v.state is VolumeState.SUSPECT]
-    assert swapped
-    assert desk.catalog.events.list(name="volume_suspected")
+    desk.put_in(D1)
+    desk.settle(3)
+    desk.put_in(D1) if D1 in [line.barcode for line in desk.wanted()] else None
+    assert desk.catalog.volumes.get(D1).state is VolumeState.SUSPECT
+    desk.settle(3)
+    assert D2 in [line.barcode for line in desk.wanted()]

@@ -21,6 +21,9 @@ test_packages=(
     dcmtk      # foreign DICOM peers
     dicom3tools # a validator that is not ours
     postgresql # the catalog on several machines
+    zbar-tools # reads the barcodes of printed labels
+    poppler-utils # pages of a PDF as pictures
+    libiscsi-bin # an iSCSI initiator that is not ours
     # the test machine, .ci/vm
     qemu-system-x86
     mmdebstrap

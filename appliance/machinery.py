@@ -9,9 +9,8 @@ from functools import partial
 from appliance.build import open_catalog, open_pool, retry_settings, tick_settings, volume_pools
 from appliance.config import Config
 from appliance.devices import open_devices
-from drivers.base import Barcode, ElementKind
+from drivers.base import Barcode
 from drivers.clock import Clock, SystemClock
-from drivers.errors import TargetFull
 from drivers.udev import Watcher
 from hsm.catalog import Catalog
 from hsm.catalog.records import CatalogCounts
@@ -38,6 +37,7 @@ def engine_settings(config: Config) -> EngineSettings:
         stop_after_error_pct=config.engine.stop_after_error_pct,
         stop_after_items=config.engine.stop_after_items,
         par2_redundancy_pct=max(redundancies, default=0),
+        on_conflict="replace" if config.dicom.on_conflict == "replace" else "refuse",
     )
 
 
@@ -125,28 +125,3 @@ def engine_here(config: Config, catalog: Catalog, pool: OnlinePool) -> Iterator[
 def engine_alive(catalog: Catalog, now: datetime) -> bool:
     """Whether some process runs the engine of this catalog."""
     return catalog.leases.holder(LEASE, now) is not None
-
-
-def bring_to_mail_slot(config: Config, library: str, barcode: Barcode) -> None:
-    """Have the robot of a library nobody uses bring a volume to a mail slot, where a person can take it.
-
-    Raises: LibraryBusy while the engine runs, ChangerError and its kinds.
-    """
-    entry = next(entry for entry in config.libraries if entry.name == library)
-    devices = open_devices(entry, config.resolve(entry.path))
-    try:
-        inventory = devices.changer.inventory()
-        place = inventory.find(barcode)
-        if place is None or place.kind is ElementKind.MAIL_SLOT:
-            return
-        target = next((e.index for e in inventory.storage() if e.kind is ElementKind.MAIL_SLOT and not e.full), None)
-        if target is None:
-            raise TargetFull(f"no mail slot of {library} is free; take out what lies there first")
-        if place.kind is ElementKind.DRIVE:
-            index = place.index
-            (devices.tape_drives[index] if index in devices.tape_drives else devices.recorders[index]).unload()
-            devices.changer.unload(place.index, target)
-        else:
-            devices.changer.transfer(place.index, target)
-    finally:
-        devices.close()

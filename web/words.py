@@ -217,6 +217,7 @@ JOB = {
 JOB_KIND = {
     JobKind.RECALL: "bring back",
     JobKind.RELEASE: "free disk space",
+    JobKind.READ_FOREIGN: "take in a disc",
     JobKind.INVENTORY: "look at the library",
     JobKind.MOVE: "move",
     JobKind.EXPORT: "export",

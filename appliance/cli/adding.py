@@ -57,7 +57,7 @@ def wanted(context: typer.Context, as_json: Json = False) -> None:
     table = current.table("volume", "where", "studies", "asked", "who waits", "what to do")
     for line in lines:
         table.add_row(
-            safe(line.barcode or f"a new one for {line.pool}"),
+            safe(line.barcode or (f"a new one for {line.pool}" if line.pool else "-")),
             safe(" ".join(part for part in (str(line.place or ""), line.location) if part) or "-"),
             str(line.studies),
             ago(line.since, current.now()),

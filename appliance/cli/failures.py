@@ -57,6 +57,7 @@ def explained(error: Exception) -> RequestFailed | None:
 def _of_archive(error: Exception) -> RequestFailed | None:
     from appliance.build import ArchiveMissing, PolicyRefused
     from appliance.devices import DriverUnknown, LibraryMissing
+    from appliance.labels.errors import LabelRefused
     from appliance.supervise import ServiceFailed
     from hsm.catalog import errors as catalog
     from hsm.engine import EngineBusy
@@ -71,6 +72,7 @@ def _of_archive(error: Exception) -> RequestFailed | None:
         (NoPolicy, ExitStatus.NOT_FOUND),
         (DriverUnknown, ExitStatus.CONFIG_INVALID),
         (PolicyRefused, ExitStatus.CONFIG_INVALID),
+        (LabelRefused, ExitStatus.REFUSED),
         (EngineBusy, ExitStatus.UNAVAILABLE),
         (ServiceFailed, ExitStatus.FAILED),
         (catalog.NotCatalogued, ExitStatus.NOT_FOUND),

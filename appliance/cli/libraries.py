@@ -9,10 +9,12 @@ from appliance.cli.application import app, family
 from appliance.cli.failures import ExitStatus, RequestFailed, not_found, refused
 from appliance.cli.looking import Json
 from appliance.cli.session import Session, session
+from appliance.cli.waiting import DEFAULT_LIMIT_S, WaitLimit, wait_for_jobs
 from appliance.cli.words import ago, iso, safe
 from drivers.base import Barcode
 from drivers.errors import SourceEmpty
-from hsm.states import Place
+from hsm.catalog.records import JobRequest
+from hsm.states import JobKind, Place
 
 if TYPE_CHECKING:
     from drivers.simulator.hands import Hands
@@ -28,7 +30,42 @@ LibraryOption = Annotated[
 @library_app.command()
 def show(context: typer.Context, name: Annotated[str | None, typer.Argument()] = None, as_json: Json = False) -> None:
     """Show slots, mail slots and drives as the engine last saw them."""
+    _show(session(context), name, as_json)
+
+
+@library_app.command()
+def inventory(
+    context: typer.Context,
+    library: Annotated[str | None, typer.Option("--library", help="Only this one.")] = None,
+    limit_s: WaitLimit = DEFAULT_LIMIT_S,
+    as_json: Json = False,
+) -> None:
+    """Ask the robots now what is where, and show it."""
     current = session(context)
+    requests = [
+        JobRequest(
+            kind=JobKind.INVENTORY,
+            key=f"inventory:{name}",
+            payload={"library": name},
+            requested_by="command line",
+            reason=f"look at library {name}",
+        )
+        for name in chosen_libraries(current, library)
+    ]
+    made = current.catalog.jobs.submit_many(requests, current.now())
+    wait_for_jobs(current, [job_id for job_id, _ in made], limit_s)
+    _show(current, library, as_json)
+
+
+def chosen_libraries(current: Session, library: str | None) -> list[str]:
+    """The configured library of that name, or all. Raises: RequestFailed."""
+    names = [entry.name for entry in current.config.libraries]
+    if library is not None and library not in names:
+        raise not_found("library", library, f"Configured: {', '.join(names) or 'none'}.")
+    return names if library is None else [library]
+
+
+def _show(current: Session, name: str | None, as_json: bool) -> None:
     elements = current.catalog.volumes.elements(name)
     if as_json:
         rows = [
@@ -60,6 +97,18 @@ def show(context: typer.Context, name: Annotated[str | None, typer.Argument()] =
             ago(element.seen_at, current.now()),
         )
     current.out.print(table)
+
+
+def export_request(library: str, barcode: Barcode, place: Place, location: str, force: bool) -> JobRequest:
+    """The job that brings a volume to a mail slot for a person to take."""
+    return JobRequest(
+        kind=JobKind.EXPORT,
+        key=f"export:{barcode}",
+        barcode=barcode,
+        payload={"library": library, "place": place.value, "location": location, "force": force},
+        requested_by="command line",
+        reason=f"export {barcode} to {location}",
+    )
 
 
 def _simulated(current: Session) -> dict[str, Path]:
@@ -130,8 +179,6 @@ def remove(
     library: LibraryOption = None,
 ) -> None:
     """Take a volume out of a simulated library and put it on a shelf."""
-    from appliance.machinery import bring_to_mail_slot
-
     current = session(context)
     name, hands = _hands(current, barcode, library)
     if barcode in hands.shelf():
@@ -139,7 +186,9 @@ def remove(
     try:
         hands.remove(Barcode(barcode))
     except SourceEmpty:  # it is not in a mail slot yet
-        bring_to_mail_slot(current.config, name, Barcode(barcode))
+        request = export_request(name, Barcode(barcode), Place.SHELF, location, force=True)
+        job_id, _ = current.catalog.jobs.submit(request, current.now())
+        wait_for_jobs(current, [job_id], DEFAULT_LIMIT_S)
         hands.remove(Barcode(barcode))
     if current.catalog.volumes.find(Barcode(barcode)) is not None:
         current.catalog.volumes.move(Barcode(barcode), Place.SHELF, location, current.now())

@@ -3,7 +3,7 @@
 from typing import Any
 
 from appliance.cli.words import iso
-from hsm.catalog.records import DriveRecord, EventRecord, QuarantinedFile
+from hsm.catalog.records import CleaningRecord, DriveRecord, EventRecord, QuarantinedFile
 from hsm.catalog.shelf import WantedVolume
 from hsm.facts import CopyRecord, JobRecord, VolumeRecord
 
@@ -52,6 +52,7 @@ def volume_row(volume: VolumeRecord) -> dict[str, Any]:
         "labelled_at": iso(volume.labelled_at),
         "verified_at": iso(volume.verified_at),
         "reason": volume.reason,
+        "leaving": volume.leaving,
     }
 
 
@@ -101,6 +102,22 @@ def drive_row(drive: DriveRecord) -> dict[str, Any]:
         "errors": drive.errors,
         "reason": drive.reason,
         "changed_at": iso(drive.changed_at),
+        "alerts": list(drive.alerts),
+        "wants_cleaning": drive.wants_cleaning,
+        "cleaned_at": iso(drive.cleaned_at),
+        "mounts": drive.mounts,
+    }
+
+
+def cleaning_row(cartridge: CleaningRecord) -> dict[str, Any]:
+    """One cleaning cartridge."""
+    return {
+        "barcode": cartridge.barcode,
+        "library": cartridge.library,
+        "present": cartridge.present,
+        "uses": cartridge.uses,
+        "used_up": cartridge.used_up,
+        "used_at": iso(cartridge.used_at),
     }
 
 

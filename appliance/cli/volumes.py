@@ -1,7 +1,6 @@
 """`firn volumes`: what there is, and what a person decides about it."""
 
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import Annotated
 
 import typer
@@ -11,12 +10,10 @@ from appliance.cli.failures import not_found, refused
 from appliance.cli.looking import Json
 from appliance.cli.session import Session, session
 from appliance.cli.shapes import copy_row, volume_row
-from appliance.cli.waiting import DEFAULT_LIMIT_S, Wait, WaitLimit, wait_for_jobs
 from appliance.cli.words import ago, bar, safe, used_pct
 from drivers.base import Barcode
-from hsm.catalog.records import JobRequest
 from hsm.facts import VolumeRecord
-from hsm.states import JobKind, Place, VolumeState
+from hsm.states import VOLUME_TABLE, Place, VolumeState
 from web.words import count, said, size
 
 volumes_app = family("Cartridges and discs.")
@@ -24,6 +21,10 @@ app.add_typer(volumes_app, name="volumes", rich_help_panel="Media")
 
 BarcodeArgument = Annotated[str, typer.Argument(metavar="BARCODE", help="As printed on the volume.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, in words; kept with the volume.")]
+Location = Annotated[str, typer.Option("--location", help="Where it lies, in words.")]
+Vault = Annotated[
+    bool, typer.Option("--vault", help="On another site: fetched only when there is no nearer copy. Else: a shelf.")
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the barcode to be typed again.")]
 
 
@@ -76,6 +77,8 @@ def list_volumes(
 
 def _where(entry: VolumeRecord) -> str:
     detail = entry.library if entry.place is Place.LIBRARY else entry.location
+    if entry.leaving:
+        detail = f"{detail} (still in a mail slot of {entry.library})"
     return f"{said(entry.place).word} {safe(detail or '')}".strip()
 
 
@@ -112,56 +115,45 @@ def show(context: typer.Context, barcode: BarcodeArgument, as_json: Json = False
     current.out.print(table if copies else "Nothing lies on it.")
 
 
-@volumes_app.command()
-def label(
-    context: typer.Context,
-    barcode: BarcodeArgument,
-    pool: Annotated[
-        str | None, typer.Option("--pool", help="Volume pool; without it the one whose pattern fits.")
-    ] = None,
-    wait: Wait = False,
-    limit_s: WaitLimit = DEFAULT_LIMIT_S,
-) -> None:
-    """Write our label on a blank tape. A labelled volume is never overwritten."""
-    current = session(context)
-    entry = volume(current, barcode)
-    if entry.state not in (VolumeState.BLANK, VolumeState.SCRATCH):
-        raise refused(f"{barcode} is {said(entry.state).word}; only a blank or scratch volume can be labelled.")
-    name = pool or next(
-        (
-            candidate.name
-            for candidate in current.config.volume_pools
-            if any(fnmatchcase(barcode, pattern) for pattern in candidate.barcodes)
-        ),
-        None,
+VERBS = {  # what a decision is called, and which event of the volume table it is
+    "close": "closed",
+    "doubt": "set aside",
+    "clear": "trusted again",
+    "lose": "declared lost",
+    "retire": "retired",
+}
+
+
+def check_state(entry: VolumeRecord, event: str) -> None:
+    """Refuse a decision that the present state of a volume does not allow, saying which states do.
+
+    Raises: RequestFailed.
+    """
+    allowed = [state for state in VolumeState if (state, event) in VOLUME_TABLE]
+    if event == "lose":  # it is doubted on the way
+        allowed += [state for state in VolumeState if (state, "doubt") in VOLUME_TABLE and state not in allowed]
+    if entry.state in allowed:
+        return
+    words = ", ".join(said(state).word for state in allowed)
+    because = f" ({entry.reason})" if entry.reason else ""
+    raise refused(
+        f"{entry.barcode} is {said(entry.state).word}{because}: {said(entry.state).meaning} "
+        f"What can be {VERBS[event]} is {words}. Nothing was changed."
     )
-    if name is None or name not in {candidate.name for candidate in current.config.volume_pools}:
-        known = ", ".join(candidate.name for candidate in current.config.volume_pools) or "none"
-        raise not_found("volume pool", name or f"for {barcode}", f"Configured: {known}; choose one with --pool.")
-    request = JobRequest(
-        kind=JobKind.LABEL,
-        key=f"label:{barcode}",
-        pool=name,
-        barcode=entry.barcode,
-        payload={"barcode": barcode, "pool": name},
-        requested_by="command line",
-        reason=f"label {barcode} for {name}",
-    )
-    job_id, created = current.catalog.jobs.submit(request, current.now())
-    current.say(
-        f"Job {job_id} labels {safe(barcode)} for {safe(name)}{'' if created else ' (it was asked for already)'}."
-    )
-    if wait:
-        wait_for_jobs(current, [job_id], limit_s)
-        current.say(f"{safe(barcode)} is labelled.")
 
 
 def _decide(
-    context: typer.Context, barcode: str, sure: bool, change: Callable[[Session, Barcode], None], done: str
+    context: typer.Context,
+    barcode: str,
+    sure: bool,
+    event: str,
+    change: Callable[[Session, Barcode], None],
+    done: str,
 ) -> None:
     """Change what is thought of a volume, after the barcode was typed twice."""
     current = session(context)
     entry = volume(current, barcode)
+    check_state(entry, event)
     if not sure and typer.prompt(f"Type the barcode again to go on ({barcode})") != barcode:
         raise refused("The barcodes differ; nothing was changed.")
     change(current, entry.barcode)
@@ -171,44 +163,63 @@ def _decide(
 @volumes_app.command()
 def close(context: typer.Context, barcode: BarcodeArgument) -> None:
     """Write nothing more on a volume; it stays readable."""
-    _decide(context, barcode, True, lambda s, b: s.catalog.volumes.close(b, s.now()), "is closed.")
+    _decide(context, barcode, True, "close", lambda s, b: s.catalog.volumes.close(b, s.now()), "is closed.")
 
 
 @volumes_app.command()
 def doubt(context: typer.Context, barcode: BarcodeArgument, reason: Reason) -> None:
     """Set a volume aside: it is read if it must be, and never written."""
-    _decide(context, barcode, True, lambda s, b: s.catalog.volumes.doubt(b, reason, s.now()), "is set aside.")
+
+    def change(current: Session, code: Barcode) -> None:
+        current.catalog.volumes.doubt(code, reason, current.now())
+
+    _decide(context, barcode, True, "doubt", change, "is set aside.")
 
 
 @volumes_app.command()
 def clear(context: typer.Context, barcode: BarcodeArgument) -> None:
     """Trust a volume again for reading that was set aside."""
-    _decide(context, barcode, True, lambda s, b: s.catalog.volumes.clear(b, s.now()), "is trusted again, for reading.")
+
+    def change(current: Session, code: Barcode) -> None:
+        current.catalog.volumes.clear(code, current.now())
+
+    _decide(context, barcode, True, "clear", change, "is trusted again, for reading.")
 
 
 @volumes_app.command()
 def lost(context: typer.Context, barcode: BarcodeArgument, reason: Reason, yes: Yes = False) -> None:
     """Declare a volume lost, and all copies on it: the policy will make new ones."""
-    _decide(
-        context, barcode, yes, lambda s, b: s.catalog.volumes.lose(b, reason, s.now()), "is lost; so are its copies."
-    )
+
+    def change(current: Session, code: Barcode) -> None:
+        current.catalog.volumes.lose(code, reason, current.now())
+
+    _decide(context, barcode, yes, "lose", change, "is lost; so are its copies.")
 
 
 @volumes_app.command()
 def retire(context: typer.Context, barcode: BarcodeArgument, reason: Reason, yes: Yes = False) -> None:
-    """Take an empty volume out of use for good."""
-    _decide(context, barcode, yes, lambda s, b: s.catalog.volumes.retire(b, reason, s.now()), "is out of use.")
-
-
-@volumes_app.command()
-def shelve(
-    context: typer.Context,
-    barcode: BarcodeArgument,
-    location: Annotated[str, typer.Option("--location", help="Where it lies now, in words.")],
-) -> None:
-    """Note that a volume was taken out of its library on purpose, and where it lies."""
+    """Take a volume that holds nothing wanted out of use for good."""
 
     def change(current: Session, code: Barcode) -> None:
-        current.catalog.volumes.move(code, Place.SHELF, location, current.now())
+        current.catalog.volumes.retire(code, reason, current.now())
 
-    _decide(context, barcode, True, change, f"lies at {safe(location)}.")
+    _decide(context, barcode, yes, "retire", change, "is out of use.")
+
+
+@volumes_app.command("set-location")
+def set_location(
+    context: typer.Context,
+    barcode: BarcodeArgument,
+    location: Location,
+    vault: Vault = False,
+) -> None:
+    """Note where a volume lies that a person took out of its library, or carried elsewhere."""
+    current = session(context)
+    entry = volume(current, barcode)
+    current.catalog.volumes.move(entry.barcode, outside(vault), location, current.now())
+    current.say(f"{safe(barcode)} lies {'in the vault' if vault else 'at'} {safe(location)}.")
+
+
+def outside(vault: bool) -> Place:
+    """The place of a volume that was carried out."""
+    return Place.VAULT if vault else Place.SHELF

@@ -107,6 +107,14 @@ def wait_for_jobs(current: Session, job_ids: Sequence[int], limit_s: float) -> N
 
     Raises: RequestFailed when one of them failed, was cancelled, waits for a person, or the limit passed.
     """
+    judge(ended_jobs(current, job_ids, limit_s))
+
+
+def ended_jobs(current: Session, job_ids: Sequence[int], limit_s: float) -> list[JobRecord]:
+    """Wait until these jobs have ended, well or not, or nothing more can be done for them here.
+
+    Raises: RequestFailed when the limit passed.
+    """
     wanted = list(dict.fromkeys(job_ids))
 
     def unfinished() -> list[JobRecord]:
@@ -117,7 +125,7 @@ def wait_for_jobs(current: Session, job_ids: Sequence[int], limit_s: float) -> N
         return f"{len(wanted) - len(left)} of {count(len(wanted), 'job')} done; {describe(left[0])}" if left else "done"
 
     wait_until(current, lambda: not unfinished(), limit_s, phase)
-    judge([current.catalog.jobs.get(number) for number in wanted])
+    return [current.catalog.jobs.get(number) for number in wanted]
 
 
 def describe(job: JobRecord) -> str:

@@ -125,18 +125,20 @@ class House:
 def make_house(tmp_path: Path) -> Callable[[], House]:
     """Make the archive: one library of two drives and six tapes, rules in force, nothing stored."""
 
-    def make() -> House:
-        house = House(tmp_path / "archive", CliRunner())
-        house.root.mkdir()
-        house.config.write_text(CONFIG.format(root=house.root))
-        tapes = tuple(VolumeSpec(Barcode(f"{pool}0000{n}L8"), "LTO-8", 20_000_000) for pool in "AB" for n in (1, 2, 3))
-        drives = (DriveSpec("LTO-8", "SIM1"), DriveSpec("LTO-8", "SIM2"))
-        SimulatedLibrary.create(house.library, LibrarySpec("tape", drives, slots=8, mail_slots=2, volumes=tapes))
-        house.ok("pool", "init")
-        house.publish(RULES)
-        return house
+    return lambda: build_house(tmp_path)
 
-    return make
+
+def build_house(folder: Path) -> House:
+    """An archive in a folder: one library of two drives and six tapes, rules in force, nothing stored."""
+    house = House(folder / "archive", CliRunner())
+    house.root.mkdir()
+    house.config.write_text(CONFIG.format(root=house.root))
+    tapes = tuple(VolumeSpec(Barcode(f"{pool}0000{n}L8"), "LTO-8", 20_000_000) for pool in "AB" for n in (1, 2, 3))
+    drives = (DriveSpec("LTO-8", "SIM1"), DriveSpec("LTO-8", "SIM2"))
+    SimulatedLibrary.create(house.library, LibrarySpec("tape", drives, slots=8, mail_slots=2, volumes=tapes))
+    house.ok("pool", "init")
+    house.publish(RULES)
+    return house
 
 
 @pytest.fixture

@@ -127,7 +127,9 @@ def test_dangerous_decisions_ask_for_the_barcode_again(house: House) -> None:
 def test_a_state_that_does_not_allow_it_is_a_refusal(house: House) -> None:
     house.take_in()
     house.ok("tick", "--wait")
-    assert "does not allow" in house.fails(3, "volumes", "clear", "A00001L8")
+    said = house.fails(3, "volumes", "clear", "A00001L8")
+    assert "A00001L8 is filling" in said
+    assert "What can be trusted again is suspect" in said
 
 
 def test_a_fault_of_ours_is_not_hidden() -> None:

@@ -92,7 +92,10 @@ def test_every_json_document_has_the_documented_shape(full: tuple[House, str]) -
     rules = house.root / "again.policy"
     rules.write_text(RULES)
     house.ok("policy", "plan")  # as text, with something to do
-    calls = {
+    certified = ("--library", "tape", "--barcode", "B00002L8", "--megabytes", "3")
+    house.ok("library", "inventory")  # and the drives are empty
+    calls: dict[str, tuple[str, ...]] = {
+        "firn drives certify SERIAL": ("drives", "certify", "SIM1", *certified),
         "firn status": ("status",),
         "firn studies [UID...]": ("studies",),
         "firn explain STUDY": ("explain", uid),
@@ -107,6 +110,13 @@ def test_every_json_document_has_the_documented_shape(full: tuple[House, str]) -
         "firn volumes list": ("volumes", "list"),
         "firn volumes show BARCODE": ("volumes", "show", volume),
         "firn volumes wanted": ("volumes", "wanted"),
+        "firn volumes label [BARCODE...]": ("volumes", "label", "--all-blank"),
+        "firn volumes labels [BARCODE...]": ("volumes", "labels", "A00001L8", "-o", str(house.root / "labels.pdf")),
+        "firn volumes scan BARCODE...": ("volumes", "scan", "A00003L8", "--wait"),
+        "firn volumes import [BARCODE...]": ("volumes", "import", "--wait"),
+        "firn volumes export BARCODE...": ("volumes", "export", "B00003L8", "--location", "shelf"),
+        "firn drives list": ("drives", "list"),
+        "firn drives show DRIVE": ("drives", "show", "tape/0"),
         "firn library show [NAME]": ("library", "show"),
         "firn library shelf": ("library", "shelf"),
         "firn config check": ("config", "check"),

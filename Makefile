@@ -20,7 +20,11 @@ test: ## install what is missing and run the tests, with branch coverage of hsm 
 
 test-devices: ## the tests that need a robot, drives and a recorder, in a small virtual machine; results in var/devices
 	@.ci/bootstrap.sh devices
-	@.ci/vm/pytest.sh var/devices 5400 -m devices tests/devices $(ARGS)
+	@.venv/bin/python -m pytest -q tests/test_vagrant.py
+	@status=0; \
+	.ci/vm/pytest.sh var/devices 5400 -m devices tests/devices $(ARGS) || status=$$?; \
+	FIRN_VM_INIT=systemd .ci/vm/pytest.sh var/devices/box 2400 tests/devices/test_box.py || status=$$?; \
+	exit $$status
 
 lint: ## style, formatting and types
 	@.ci/bootstrap.sh test

@@ -4,6 +4,7 @@
 #
 #   library.sh up                     make the media that are missing, present the devices, wait until they are there
 #   library.sh initiator              only have the kernel ready to be given devices, whoever presents them
+#   library.sh attach IQN PORT        have the kernel use the devices that somebody else presents on this port
 #   library.sh down                   take the devices away and end
 #   library.sh disc NAME|none         put this disc into the recorder (made blank when there is none of that name), or take it out
 #   library.sh protect DRIVE on|off   write protection; tgt has it for the drive, not for the cartridge
@@ -96,8 +97,12 @@ present() {
     target --op bind --tid 2 --initiator-address 127.0.0.1
 }
 
-log_in() { # TARGET
-    iscsiadm -m session 2>/dev/null | grep -qF " $1 " || iscsiadm -m node -T "$1" -p "$portal" --login >/dev/null
+log_in() { # TARGET PORTAL
+    iscsiadm -m session 2>/dev/null | grep -qF " $1 " || iscsiadm -m node -T "$1" -p "$2" --login >/dev/null
+}
+
+discover() { # PORTAL
+    iscsiadm -m discovery -t sendtargets -p "$1" >/dev/null
 }
 
 initiator() {
@@ -119,14 +124,27 @@ up() {
     fi
     await 20 tgtadm --mode system --op show >/dev/null || fail "tgtd does not answer"
     target --op show --tid 1 >/dev/null 2>&1 || present
-    iscsiadm -m discovery -t sendtargets -p $portal >/dev/null
-    log_in $library
-    log_in $recorder
+    discover $portal
+    log_in $library $portal
+    log_in $recorder $portal
     for serial in "${drive_serials[@]}" $robot_serial $recorder_serial; do
         await 60 find_device "$serial" >/dev/null || fail "the kernel does not see the device with serial number $serial"
     done
     # tgt takes the kernel's "close the tray" for an empty recorder as a disc that was put in.
     echo 0 >/proc/sys/dev/cdrom/autoclose
+    udevadm settle --timeout=60
+}
+
+# iscsiadm tries for a long while where nobody listens.
+listens() { # PORT
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+attach() { # TARGET PORT
+    initiator
+    await 240 listens "$2" || fail "nobody presents devices on port $2"
+    await 60 discover "127.0.0.1:$2" || fail "nobody presents devices on port $2"
+    log_in "$1" "127.0.0.1:$2"
     udevadm settle --timeout=60
 }
 
@@ -172,6 +190,7 @@ look() { # NODE
 case ${1:-} in
     up) up ;;
     initiator) initiator ;;
+    attach) attach "${2:?which target}" "${3:?on which port}" ;;
     down) down ;;
     disc) disc "${2:?which disc}" ;;
     protect) change 1 $((${2:?which drive} + 1)) "readonly=$([ "${3:?on or off}" = on ] && echo 1 || echo 0)" ;;

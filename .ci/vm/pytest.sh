@@ -3,6 +3,7 @@
 #
 #   pytest.sh RESULTS SECONDS ARGUMENT...     RESULTS gets results.xml (JUnit), what tests leave in $FIRN_RESULTS, and dmesg
 #
+# FIRN_VM_INIT=systemd: with systemd running, as on a real machine.
 # Makes the machine and the disk with .venv first, where they are missing. Exit status: pytest's, or run.sh's.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
@@ -53,7 +54,9 @@ mkdir -p "$stage/checkout/.venv"
 (cd "$stage/checkout" && "$checkout/.venv/bin/python" -m compileall -q -j 2 --invalidation-mode unchecked-hash -s "$stage/checkout" -p "$checkout" \
     appliance hsm drivers web tests)
 
-.ci/vm/run.sh --image "$image" --time "$limit_s" --share "$stage/checkout:$checkout" --disk "$disk:$checkout/.venv" \
+how=()
+[ "${FIRN_VM_INIT:-}" != systemd ] || how=(--systemd --env FIRN_VM_INIT=systemd)
+.ci/vm/run.sh ${how[@]+"${how[@]}"} --image "$image" --time "$limit_s" --share "$stage/checkout:$checkout" --disk "$disk:$checkout/.venv" \
     --results "$results:/results" --dmesg "$results/dmesg" --folder "$checkout" \
     --env FIRN_RESULTS=/results --env FIRN_VM=1 --env TMPDIR=/scratch --env FIRN_LIBRARY=/scratch/library \
     --env PYTHONDONTWRITEBYTECODE=1 -- \

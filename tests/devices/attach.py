@@ -30,10 +30,7 @@ def eventually(condition: Callable[[], bool], what: str, limit_s: float = LIMIT_
 
 def log_in(iqn: str, port: int) -> None:
     """Give the units of a target to the kernel."""
-    portal = f"127.0.0.1:{port}"
-    run(LIBRARY, "initiator")
-    run("iscsiadm", "-m", "discovery", "-t", "sendtargets", "-p", portal)
-    run("iscsiadm", "-m", "node", "-T", iqn, "-p", portal, "--login")
+    run(LIBRARY, "attach", iqn, port, limit_s=3 * LIMIT_S)
 
 
 def log_out(iqn: str, port: int, status: int | None = 0) -> None:

@@ -29,14 +29,16 @@ class Simulated:
         SimulatedLibrary.create(self.root, spec)
         self.hands = Hands(self.root)
         self._places = PlacesFile(self.root)
-        argv = [sys.executable, "-m", "tests.devices.target", str(self.root), self.iqn, str(PORT), str(scale)]
-        self._log = self.root / "target.log"
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=log)
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == b"ready\n", self._log.read_text()
-        log_in(self.iqn, PORT)
-        self.wait()
+        argv = [sys.executable, "-m", "appliance.cli", "simulate", str(self.root)]
+        options = ["--iqn", self.iqn, "--listen", f"127.0.0.1:{PORT}", "--time-scale", str(scale)]
+        with (self.root / "target.log").open("ab") as log:
+            self.process = subprocess.Popen([*argv, *options], cwd=ROOT, stdout=log, stderr=log)
+        try:
+            log_in(self.iqn, PORT)
+            self.wait()
+        except BaseException:
+            self.close()
+            raise
 
     def wait(self) -> None:
         """Return when every device is there."""
@@ -93,8 +95,6 @@ class Simulated:
         log_out(self.iqn, PORT, status=None)
         self.process.terminate()
         self.process.wait(60)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
     def __enter__(self) -> "Simulated":
         return self

@@ -3,19 +3,21 @@
 The archive's clock is advanced by hand, so that nobody waits for a policy; the devices take the time they take.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from drivers.attached import attached
-from drivers.base import Barcode
-from drivers.clock import SystemClock
-from drivers.hardware import ScsiKind, open_robot
+from drivers.base import Barcode, MediumKind
+from drivers.clock import SystemClock, VirtualClock
+from drivers.hardware import ManualKind, ScsiKind, open_drives, open_robot
 from drivers.kinds import Devices
 from drivers.options import settled
 from drivers.simulator import VolumeSpec
 from hsm.states import Availability
 from tests.devices.attach import run
 from tests.devices.simulated import Simulated
-from tests.support.world import ArchiveWorld
+from tests.devices.tgt import RECORDER, Tgt
+from tests.support.world import ArchiveWorld, volume_pools
 
 TAPE_BYTES = 40 * 1024**2
 
@@ -39,9 +41,14 @@ def settle_until(world: ArchiveWorld, uids: list[str], wanted: Availability, rou
         world.settle(1, 40)
         if {world.availability(uid) for uid in uids} == {wanted}:
             return
-    events = [(event.name, event.subject, event.fields) for event in world.catalog.events.list(limit=40)]
-    jobs = [(job.kind, job.state, job.barcode, job.reason) for job in world.catalog.jobs.list()]
-    raise AssertionError(f"{[world.availability(uid) for uid in uids]}\nevents: {events}\njobs: {jobs}")
+    raise AssertionError(f"{[world.availability(uid) for uid in uids]}\n{history(world)}")
+
+
+def history(world: ArchiveWorld) -> str:
+    """What happened, for the message of a test that failed."""
+    events = [f"{event.name} {event.subject} {event.fields}" for event in world.catalog.events.list(limit=60)]
+    jobs = [f"{job.kind} {job.state} {job.barcode} {job.reason}" for job in world.catalog.jobs.list()]
+    return "\n".join(["events, newest first:", *events, "jobs:", *jobs])
 
 
 def loaded(library: Simulated, barcode: Barcode) -> Path:
@@ -86,3 +93,51 @@ def restored(node: Path, folder: Path) -> dict[str, bytes]:
         assert all(line.endswith(": OK") for line in said.splitlines())
         found |= {path.stem: path.read_bytes() for path in pack.rglob("*.dcm")}
     raise AssertionError("the tape has no end")
+
+
+class DeskWorld(ArchiveWorld):
+    """Tapes in the simulator's robot, discs that a person feeds to the recorder of tgt."""
+
+    def __init__(
+        self,
+        root: Path,
+        library: Simulated,
+        tgt: Tgt,
+        policy: str,
+        discs: tuple[Barcode, ...],
+        clock: VirtualClock | None = None,
+        *,
+        take_over: bool = True,
+    ) -> None:
+        self.tgt = tgt
+        self.fed: list[Barcode] = []  # what a person put in, in this order
+        given = settled(ManualKind.options, {"drives": [RECORDER]})
+        desk = open_drives("desk", given, SystemClock(), attached())
+        pools = volume_pools()
+        pools["disc"] = replace(pools["disc"], library="desk")
+        super().__init__(root, {"test": robot(library), "desk": desk}, pools, policy, clock=clock, take_over=False)
+        if discs:
+            self.catalog.shelf.declare(list(discs), MediumKind.DISC, "desk", "drawer 2", self.clock.now())
+        if take_over:
+            self.engine.take_over()
+
+    def feed(self, barcode: Barcode) -> None:
+        """A person puts a disc in; that is noticed, and the engine works."""
+        self.tgt("disc", barcode)
+        self.fed.append(barcode)
+        self.engine.take_inventory()
+        self.engine.drain()
+
+    def wanted_disc(self) -> Barcode | None:
+        """What the pick list asks for first."""
+        return next((line.barcode for line in self.catalog.shelf.wanted() if line.library == "desk"), None)
+
+    def live(self, uids: list[str], rounds: int = 20) -> None:
+        """Let policy, engine and person work until every study has its copies and left the disk."""
+        for _ in range(rounds):
+            self.settle(1, 40)
+            if (wanted := self.wanted_disc()) is not None:
+                self.feed(wanted)
+            elif all(self.availability(uid) is not Availability.ONLINE for uid in uids):
+                return
+        raise AssertionError(f"{[self.availability(uid) for uid in uids]}\n{history(self)}")

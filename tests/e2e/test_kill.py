@@ -16,7 +16,7 @@ from tests.e2e.house import POLL_S, RULES, House, free_port
 from tests.e2e.wire import Seen, all_seen, move, workstation
 from tests.support.studies import small_ct, write_study
 
-pytestmark = [pytest.mark.peer, pytest.mark.crash, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.peer, pytest.mark.crash]
 SEED = 20
 KILLS = 4
 STUDIES = 6

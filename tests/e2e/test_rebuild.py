@@ -11,7 +11,7 @@ from tests.e2e.conftest import Settled
 from tests.e2e.house import wait_until
 from tests.e2e.wire import availability, move
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.peer
 
 
 def test_rebuild_from_media_alone(moved_in: Callable[[], Settled], tmp_path: Path) -> None:

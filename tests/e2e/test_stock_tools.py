@@ -15,8 +15,6 @@ from tests.e2e.wire import Seen, all_seen, tool
 ENTRY = struct.Struct("<QII")  # drivers/simulator/cartridge.py: offset, length, check
 FILEMARK = 0xFFFFFFFF
 
-pytestmark = pytest.mark.timeout(400)
-
 
 def run(*argv: object, cwd: Path) -> str:
     """What a program prints that must succeed."""

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.conftest import Settled
 from tests.e2e.wire import GETSCU_PREFERS, availability, get, move, tool
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(400)]  # with the archive it begins with; about 60 s when idle
+pytestmark = pytest.mark.peer
 
 
 def test_a_study_walks_down_and_comes_back_over_the_wire(moved_in: Callable[[], Settled], tmp_path: Path) -> None:

@@ -1,0 +1,200 @@
+"""Media and devices fail under the real drivers: nothing that was acknowledged or verified is lost."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from drivers.base import Barcode
+from hsm.states import Availability, CopyState, DriveState, VolumeState
+from tests.devices.attach import eventually, run
+from tests.devices.simulated import Simulated, two_drives
+from tests.devices.tgt import Tgt
+from tests.devices.world import DeskWorld, history, loaded, robot, settle_until, tapes
+from tests.support.studies import small_ct
+from tests.support.world import TAPES_ONLY, ArchiveWorld, volume_pools
+
+pytestmark = [pytest.mark.devices, pytest.mark.timeout(1200)]
+
+A1, A2, B1, B2 = (Barcode(name) for name in ("A00001L8", "A00002L8", "B00001L8", "B00002L8"))
+D1, D2 = Barcode("D00001"), Barcode("D00002")
+TAPE_AND_DISC = """\
+rule "a tape and a disc":
+    when stable for 10 seconds
+    copy to tape_a, disc
+
+rule "settle":
+    when received more than 60 seconds ago and not accessed for 60 seconds
+    release after 2 verified copies on 2 kinds of media
+"""
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Simulated]:
+    with Simulated(tmp_path, two_drives("faults", volumes=tapes(A1, A2, B1, B2))) as made:
+        yield made
+
+
+@pytest.fixture
+def world(library: Simulated, tmp_path: Path) -> Iterator[ArchiveWorld]:
+    world = ArchiveWorld(tmp_path, {"test": robot(library)}, volume_pools(), TAPES_ONLY)
+    yield world
+    world.close()
+
+
+def lives(world: ArchiveWorld, uid: str, before: dict[str, bytes]) -> None:
+    """The study has its copies, leaves the disk, and comes back as it was."""
+    settle_until(world, [uid], Availability.NEARLINE, rounds=25)
+    assert len(world.verified_volumes(uid)) >= 2
+    world.recall(uid)
+    assert world.online_bytes(uid) == before
+
+
+def in_mid_write(world: ArchiveWorld, library: Simulated, misfortune: Callable[[], None]) -> None:
+    """Let something happen while a drive is busy with the first records of a pack."""
+    library.faults("hang write for 20000 s on drive 0 after 2 records")
+    world.later(40)
+    world.engine.tick()
+    worker = threading.Thread(target=world.engine.drain)
+    worker.start()
+    try:
+        eventually(lambda: CopyState.WRITING in copy_states(world), "a pack is written")
+        eventually(lambda: has_fired(library), "a drive is in the middle of a record")
+        misfortune()
+    finally:
+        worker.join(600)
+    assert not worker.is_alive()
+
+
+def copy_states(world: ArchiveWorld) -> set[CopyState]:
+    copies = (world.catalog.copies.of_volume(barcode) for barcode in (A1, A2, B1, B2))
+    return {copy.state for some in copies for copy in some}
+
+
+def has_fired(library: Simulated) -> bool:
+    state = library.root / "faults.state.json"
+    return state.exists() and any(count["fired"] for count in json.loads(state.read_text()).values())
+
+
+def test_a_cartridge_that_fills_up_in_mid_pack_keeps_what_was_flushed(tmp_path: Path) -> None:
+    names = [f"{pool}0000{number}L8" for pool in "AB" for number in range(1, 5)]
+    volumes = tapes(*names, capacity_bytes=6 * 1024**2)
+    with Simulated(tmp_path, two_drives("full", volumes=volumes)) as library:
+        world = ArchiveWorld(tmp_path, {"test": robot(library)}, volume_pools(), TAPES_ONLY)
+        uids: list[str] = [world.receive(small_ct(f"s{n}", slices=6, size_px=512)) for n in range(3)]
+        before = {uid: world.online_bytes(uid) for uid in uids}
+        settle_until(world, uids, Availability.NEARLINE, rounds=25)
+        for uid in uids:
+            lives(world, uid, before[uid])
+        assert {A1, A2, B1, B2} <= {barcode for uid in uids for barcode in world.verified_volumes(uid)}
+        assert world.catalog.volumes.get(A1).state is VolumeState.FULL
+        world.close()
+
+
+def test_a_drive_that_is_pulled_in_mid_write_is_down_until_it_is_back(world: ArchiveWorld, library: Simulated) -> None:
+    first = world.receive(small_ct("first"))
+    kept = world.online_bytes(first)
+    settle_until(world, [first], Availability.NEARLINE)
+    second = world.receive(small_ct("second", slices=4, size_px=512))
+    before = world.online_bytes(second)
+
+    in_mid_write(world, library, library.pull)
+
+    assert world.online_bytes(second) == before
+    assert not {copy.state for copy in world.copies(second)} & {CopyState.WRITTEN, CopyState.VERIFIED}
+    assert DriveState.DOWN in {drive.state for drive in world.catalog.drives.list()}, history(world)
+    library.faults()
+    library.plug()
+    lives(world, second, before)
+    world.recall(first)
+    assert world.online_bytes(first) == kept
+
+
+@pytest.mark.parametrize(
+    "fault", ["fail robot before load 2 times", "fail robot after load", "fail robot after unload"]
+)
+def test_a_robot_that_fails_delays_the_work(world: ArchiveWorld, library: Simulated, fault: str) -> None:
+    library.faults(fault)
+    uid = world.receive(small_ct())
+    before = world.online_bytes(uid)
+    lives(world, uid, before)
+    assert has_fired(library)
+
+
+def test_a_tape_that_was_swapped_behind_our_back_is_not_written(world: ArchiveWorld, library: Simulated) -> None:
+    """In mid-write: the kernel would go on at block 0 of the other cartridge after one error."""
+    node = loaded(library, A2)
+    precious = b"somebody's only backup" * 40_000
+    (library.root / "precious").write_bytes(precious)
+    run("mt", "-f", node, "rewind")
+    run("dd", f"if={library.root / 'precious'}", f"of={node}", "bs=256k")
+    run("mt", "-f", node, "offline")
+    world.engine.take_inventory()
+    world.libraries["test"].clean_up()
+    uid = world.receive(small_ct(slices=4, size_px=512))
+    before = world.online_bytes(uid)
+
+    in_mid_write(world, library, lambda: library.hands.swap(0, A2))
+
+    library.faults()
+    lives(world, uid, before)
+    assert A2 not in world.verified_volumes(uid)
+    world.libraries["test"].clean_up()
+    node = loaded(library, A2)
+    run("mt", "-f", node, "rewind")
+    run("dd", f"if={node}", "bs=1M", f"of={library.root / 'found'}")
+    assert (library.root / "found").read_bytes() == precious
+
+
+def test_a_write_protected_tape_is_left_alone_and_another_one_taken(world: ArchiveWorld, library: Simulated) -> None:
+    library.hands.protect(A1)
+    uid = world.receive(small_ct())
+    before = world.online_bytes(uid)
+    lives(world, uid, before)
+    assert world.verified_volumes(uid) == {A2, B1}
+
+
+@pytest.mark.parametrize("harm", ["bytes flipped", "sectors unreadable"])
+def test_a_disc_that_went_bad_is_found_by_verification_and_another_one_burnt(
+    library: Simulated, tmp_path: Path, harm: str
+) -> None:
+    tgt = Tgt()
+    tgt("disc", "none")
+    for name in (D1, D2):
+        (tgt.media / "discs" / name).unlink(missing_ok=True)
+    world = DeskWorld(tmp_path, library, tgt, TAPE_AND_DISC, (D1, D2))
+    uid = world.receive(small_ct(size_px=512))
+    before = world.online_bytes(uid)
+    while D1 not in world.fed:
+        world.settle(1, 40)
+        if (wanted := world.wanted_disc()) is not None:
+            world.feed(wanted)
+    image = tgt.media / "discs" / D1
+    where = image.read_bytes().find(next(iter(before.values()))[-4096:])
+    assert where > 0
+    if harm == "bytes flipped":
+        tgt("disc", "none")
+        with image.open("r+b") as file:
+            file.seek(where)
+            file.write(bytes(64))
+    else:
+        tgt("disc", D1)
+        with image.open("r+b") as file:
+            file.truncate(where // 2048 * 2048)  # the drive goes on saying that the disc is larger
+
+    world.settle(1, 40)
+    assert world.wanted_disc() == D1, history(world)
+    if harm == "bytes flipped":
+        tgt("disc", D1)
+    world.engine.take_inventory()
+    world.engine.drain()
+    assert D1 not in world.verified_volumes(uid), history(world)
+    assert world.online_bytes(uid) == before, "nothing may be released with one good copy"
+
+    world.live([uid])
+    assert world.verified_volumes(uid) == {A1, D2}, history(world)
+    world.recall(uid)
+    assert world.online_bytes(uid) == before
+    world.close()

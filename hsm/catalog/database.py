@@ -6,6 +6,7 @@ locks for writers, one snapshot for readers; deadlocks and serialisation failure
 """
 
 import random
+import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -26,6 +27,7 @@ AnyRow = Row[*tuple[Any, ...]]
 log = structlog.get_logger()
 
 ATTEMPTS = 8
+_LOCK_POLL_S = 0.02
 RETRYABLE = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 # lock_not_available, too_many_connections, cannot_connect_now, admin/crash shutdown, read-only standby, disk full
 UNAVAILABLE = frozenset({"55P03", "53300", "57P03", "57P01", "57P02", "25006", "53100"})
@@ -61,7 +63,7 @@ def make_engine(url: URL, pool_size: int, busy_timeout_s: float) -> Engine:
             pool_timeout=busy_timeout_s,
             connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
         )
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", lambda connection, _record: _prepare_sqlite(connection, busy_timeout_s))
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     engine = create_engine(
@@ -76,14 +78,29 @@ def make_engine(url: URL, pool_size: int, busy_timeout_s: float) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(connection: Any, busy_timeout_s: float) -> None:
     connection.isolation_level = None  # transactions begin where _begin_sqlite says so, also before schema changes
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _keep_a_log(cursor, busy_timeout_s)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA cache_size = -32768")
     cursor.close()
+
+
+def _keep_a_log(cursor: Any, busy_timeout_s: float) -> None:
+    """Switch a new database to a write-ahead log. SQLite does not wait for others here, so we do.
+
+    Raises: sqlite3.OperationalError when they do not let go in time.
+    """
+    deadline = time.monotonic() + busy_timeout_s
+    while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(_LOCK_POLL_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:

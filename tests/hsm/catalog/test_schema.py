@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
@@ -13,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from hsm.catalog import Catalog, CatalogForeign, CatalogTooNew
+from hsm.catalog import Catalog, CatalogForeign, CatalogTooNew, CatalogUnavailable
 from hsm.catalog.database import Database, make_engine, parse_url
 from hsm.catalog.schema import bring_up, config, head, version
 from hsm.columns import Base
@@ -74,6 +75,25 @@ def test_many_openers_at_once_make_one_schema(nothing: str) -> None:
     assert opened == ["ok"] * 4
     with Catalog.open(nothing) as catalog:
         assert len(catalog.events.list()) == 4
+
+
+def test_a_new_database_that_somebody_writes_to_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # SQLite answers "locked" to a change of the journal, at once
+        monkeypatch.setattr("hsm.catalog.database.time.sleep", lambda _s: other.execute("ROLLBACK"))
+        with Catalog.open(f"sqlite:///{path}") as catalog:
+            assert catalog.events.list() == []
+        monkeypatch.undo()
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_new_database_that_somebody_keeps_locked_is_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(CatalogUnavailable, match="locked"):
+            Catalog.open(f"sqlite:///{path}", busy_timeout_s=0.01)
 
 
 def test_several_processes_make_one_schema(tmp_path: Path) -> None:

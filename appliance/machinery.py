@@ -37,6 +37,8 @@ def engine_settings(config: Config) -> EngineSettings:
         stop_after_error_pct=config.engine.stop_after_error_pct,
         stop_after_items=config.engine.stop_after_items,
         par2_redundancy_pct=max(redundancies, default=0),
+        keep_events_s=config.audit.events_keep_days * 86400.0 or None,
+        keep_audit_s=config.audit.keep_days * 86400.0 or None,
         on_conflict="replace" if config.dicom.on_conflict == "replace" else "refuse",
     )
 

@@ -46,6 +46,7 @@ def pages(config: Config, catalog: Catalog) -> Flask:
         session_idle_s=config.web.session_idle_s,
         session_longest_s=config.web.session_longest_s,
         notice=config.web.notice,
+        audit_looking=config.audit.looking,
         max_releases=config.engine.max_releases_per_tick,
     )
     return create_app(

@@ -361,6 +361,29 @@ class Event(Base):
     fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
+class AuditEntry(Base):
+    """Who did what, to what, from where. Only ever added to."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("ix_audit_actor_id", "actor", "id"),
+        Index("ix_audit_object_id", "object", "id"),
+        Index("ix_audit_action_id", "action", "id"),
+        NEVER_AGAIN,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str] = mapped_column(Text)  # account, AE title, user of the machine, or "firn"
+    via: Mapped[str] = mapped_column(String(16))  # Via
+    address: Mapped[str] = mapped_column(Text, default="")
+    action: Mapped[str] = mapped_column(Name)
+    kind: Mapped[str] = mapped_column(String(16))  # ObjectKind
+    object: Mapped[str] = mapped_column(Text, default="")
+    outcome: Mapped[str] = mapped_column(String(16))  # AuditOutcome
+    fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
 class Quarantined(Base):
     """Something that was sent and could not be accepted; kept for a person to look at."""
 

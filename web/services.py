@@ -37,6 +37,7 @@ class WebSettings:
     plan_max_age_s: float = 60.0  # a dry run of the whole catalog is shown again for so long
     patience_s: float = 3.0  # a dry run that takes longer is worked out aside while the page says so
     max_releases: int | None = None  # the cap of one tick, as the engine has it; a dry run keeps to it too
+    audit_looking: bool = False  # who looked at which study is written down, too
     dry_run_reasons: int = 200  # lines of a dry run that are listed
 
 

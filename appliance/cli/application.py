@@ -1,5 +1,7 @@
 """The root of the command line: global options, and the one place where errors become exit statuses."""
 
+import os
+import pwd
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +12,7 @@ from typer.core import TyperGroup
 from appliance.cli.failures import ExitStatus, RequestFailed, explained
 from appliance.cli.session import CONFIG_PLACES, CONFIG_VARIABLE, Session
 from appliance.logs import set_up
+from hsm.access.actor import Actor, Via, begin
 
 
 class Root(TyperGroup):
@@ -56,6 +59,11 @@ app = typer.Typer(
 )
 
 
+def user_of_this_machine() -> str:
+    """Who typed the command: the person behind sudo, else the user the process belongs to."""
+    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -88,3 +96,4 @@ def root(
     del version
     set_up("info" if verbose else "error")  # services set it up again, as their configuration says
     context.obj = Session(given_config=config)
+    begin(Actor(user_of_this_machine(), Via.COMMAND_LINE))

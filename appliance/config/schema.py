@@ -232,6 +232,14 @@ class EngineSection(Section):
     )
 
 
+class AuditSection(Section):
+    """How long it is kept who did what, and what happened."""
+
+    keep_days: int = Field(0, ge=0, le=36500, description="Entries of the audit trail that are older go; 0: none ever.")
+    events_keep_days: int = Field(0, ge=0, le=36500, description="Events that are older go; 0: none ever.")
+    looking: bool = Field(False, description="Also write down who looked at which study.")
+
+
 class LogSection(Section):
     """One line an event, on standard error."""
 
@@ -253,6 +261,7 @@ class Config(Section):
     volume_pools: tuple[VolumePoolEntry, ...] = Field((), alias="volume_pool")
     policy: PolicySection = PolicySection()
     engine: EngineSection = EngineSection()
+    audit: AuditSection = AuditSection()
     log: LogSection = LogSection()
 
     def resolve(self, path: str | Path) -> Path:

@@ -19,6 +19,7 @@ from appliance.dimse.settings import DimseSettings
 from appliance.dimse.statuses import Status, comment
 from appliance.dimse.store import serve_store
 from appliance.dimse.wire import AbortReason, PduType, ProtocolError, Wire, WireClosed, abort, release_rp
+from hsm.access.actor import Actor, Via, begin
 from hsm.archive import Archive
 
 _log = structlog.get_logger()
@@ -52,6 +53,7 @@ class Association:
             agreement = self._negotiate(full)
             if agreement is None:
                 return
+            begin(Actor(self._calling_aet, Via.DICOM, self._peer_address))
             self._serve(Channel(self._wire, self._settings, agreement.peer_max_pdu_bytes), agreement)
         except PeerReleased:
             self._say_goodbye(release_rp())

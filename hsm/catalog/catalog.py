@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from hsm.catalog.accounts import Accounts
+from hsm.catalog.audit import Audit
 from hsm.catalog.cleaning import Cleaning
 from hsm.catalog.copies import Copies
 from hsm.catalog.database import Database, make_engine, parse_url
@@ -50,6 +51,7 @@ class Catalog:
         self.policies = Policies(database)
         self.holds = Holds(database)
         self.events = Events(database)
+        self.audit = Audit(database)
         self.leases = Leases(database)
         self.accounts = Accounts(database)
         self.facts = PolicyFacts(database)

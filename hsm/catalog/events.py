@@ -5,8 +5,9 @@ from datetime import datetime
 from operator import eq, ge, lt
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, func, select
 
+from hsm.catalog import audit
 from hsm.catalog.database import AnySelect, Database
 from hsm.catalog.records import EventRecord
 from hsm.catalog.rows import narrowed, table_of
@@ -15,12 +16,16 @@ from hsm.models import Event
 
 
 def add(connection: Connection, level: str, name: str, subject: str, fields: Mapping[str, Any], now: datetime) -> None:
-    """Note an event in the caller's transaction, so that it is there exactly when the change is."""
+    """Note an event in the caller's transaction, so that it is there exactly when the change is.
+
+    One whose name is in `audit.AUDITED` is an entry of the audit trail as well.
+    """
     connection.execute(
         table_of(Event)
         .insert()
         .values(at=now, level=level, name=name, subject=clean(subject), fields=clean_json(fields))
     )
+    audit.add_of_event(connection, name, subject, fields, now)
 
 
 class Events:
@@ -32,6 +37,20 @@ class Events:
     def record(self, level: str, name: str, subject: str, fields: Mapping[str, Any], now: datetime) -> None:
         """Note an event. Fields are JSON values; no patient names."""
         self._database.write(lambda connection: add(connection, level, name, subject, fields, now))
+
+    def prune(self, before: datetime, now: datetime) -> int:
+        """Forget events from before a time, as the house decided; how many. That this was done is an event itself."""
+
+        def work(connection: Connection) -> int:
+            count = int(
+                connection.execute(select(func.count()).select_from(Event).where(Event.at < before)).scalar_one()
+            )
+            if count:
+                connection.execute(delete(Event).where(Event.at < before))
+                add(connection, "info", "events_pruned", "", {"events": count, "before": before.isoformat()}, now)
+            return count
+
+        return self._database.write(work)
 
     def list(
         self,

@@ -183,6 +183,10 @@ class Engine:
         """Forget jobs that ended long ago; remove arrivals that were interrupted and that nobody touched for a day."""
         now = self.clock.now()
         self.catalog.jobs.prune(now - timedelta(seconds=self.settings.keep_jobs_s))
+        if self.settings.keep_events_s is not None:
+            self.catalog.events.prune(now - timedelta(seconds=self.settings.keep_events_s), now)
+        if self.settings.keep_audit_s is not None:
+            self.catalog.audit.prune(now - timedelta(seconds=self.settings.keep_audit_s), now)
         try:
             swept = self._pool.sweep(self.catalog.intake.known, now - LEFTOVER_AGE)
         except PoolError as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from hsm.access.actor import FIRN, begin
 from hsm.catalog.errors import CatalogError
 from hsm.engine.engine import Engine
 from hsm.policy import PolicyInvalid
@@ -35,6 +36,7 @@ class Routines:
         Raises: LeaseLost; EngineBusy at the beginning.
         """
         engine, settings = self._engine, self._engine.settings
+        begin(FIRN)  # this thread works for the house from now on, whoever started it
         engine.take_lease()
         clock = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
         clock.add_job(self._renew, "interval", seconds=settings.lease_ttl_s / 3)

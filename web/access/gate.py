@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 from flask import Flask, abort, g, redirect, request, session, url_for
 from werkzeug.wrappers import Response
 
+from hsm.access.actor import Actor, Via, begin, end
 from hsm.access.people import Person
 from hsm.access.roles import Right
+from hsm.catalog.audit import AuditOutcome, ObjectKind
 from web.services import services
 
 TOKEN = "sign_in"
@@ -99,17 +101,38 @@ def guard(app: Flask) -> None:
             return None if person() else _to_sign_in()  # what does not exist looks like what may not be seen
         rights = needed(app, request.endpoint)
         if rights is PUBLIC:
+            _acts("")
             return None
         found = person()
         if found is None:
             return _to_sign_in()
         if found.must_change and request.endpoint not in ("sign_in.password", "sign_in.change", "sign_in.leave"):
             return _go(url_for("sign_in.password"))
+        _acts(found.name)
         if not all(found.may(right) for right in rights):
+            _note_refusal(found, request.endpoint)
             abort(403, f"Your account ({found.name}, {found.role.value}) has no right to this. Ask an administrator.")
         return None
 
+    @app.teardown_request
+    def acts_no_more(_error: BaseException | None) -> None:
+        token = g.pop("acts", None)
+        if token is not None:
+            end(token)
+
     app.jinja_env.globals.update(person_now=person, may=may, Right=Right)
+
+
+def _acts(name: str) -> None:
+    """Whatever is noted while this request is answered was done by this person, from there."""
+    g.acts = begin(Actor(name, Via.WEB, request.remote_addr or ""))
+
+
+def _note_refusal(found: Person, endpoint: str) -> None:
+    house, actor = services(), Actor(found.name, Via.WEB, request.remote_addr or "")
+    house.catalog.audit.record(
+        actor, "access_refused", ObjectKind.PAGE, endpoint, house.clock.now(), AuditOutcome.REFUSED
+    )
 
 
 def _to_sign_in() -> Response:

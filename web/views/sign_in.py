@@ -68,7 +68,9 @@ def enter() -> Response:
 @needs(Right.LOOK)
 def leave() -> Response:
     """End this session."""
-    services().catalog.accounts.sign_out(str(session.get(TOKEN, "")))
+    house, name = services(), known_person().name
+    house.catalog.accounts.sign_out(str(session.get(TOKEN, "")))
+    house.catalog.events.record("info", "signed_out", name, {}, house.clock.now())
     session.clear()
     g.person = None
     return redirect(url_for("sign_in.show"), 303)

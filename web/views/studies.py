@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from hsm.access.actor import Actor, Via
 from hsm.access.roles import Right
+from hsm.catalog.audit import ObjectKind
 from hsm.catalog.errors import NotCatalogued, NotRecallable
 from hsm.catalog.records import StudyRecord
 from hsm.facts import JobRecord
@@ -66,6 +68,7 @@ def show(uid: str) -> str:
     house = services()
     catalog, now = house.catalog, house.clock.now()
     study = known(uid)
+    looked_at(uid)
     recalls = catalog.jobs.list(kinds=(JobKind.RECALL,), study_uid=uid, limit=50)
     waiting = [job for job in recalls if job.state in ACTIVE_JOBS]
     place = places(catalog.jobs.queue(now)) if waiting else {}
@@ -102,6 +105,14 @@ def recall(uid: str) -> Response:
     else:
         flash("Asked for. You may close this page: the study comes back by itself.", "good")
     return redirect(url_for("studies.show", uid=uid, _anchor="recall"), 303)
+
+
+def looked_at(uid: str) -> None:
+    """Write down who looks at a study, where the house wants that; a part that refreshes itself is no new look."""
+    house = services()
+    if house.settings.audit_looking and "HX-Request" not in request.headers:
+        actor = Actor(known_person().name, Via.WEB, request.remote_addr or "")
+        house.catalog.audit.record(actor, "study_looked_at", ObjectKind.STUDY, uid, house.clock.now())
 
 
 def known(uid: str) -> StudyRecord:

@@ -14,9 +14,23 @@ from hsm.access.roles import Right
 from hsm.states import JobState
 from web import bars, errors, security, words
 from web.access import gate
+from web.api import me
 from web.services import EXTENSION, Services
 from web.services import services as present_services
-from web.views import dashboard, events, health, jobs, library, people, policies, quarantine, sign_in, studies, volumes
+from web.views import (
+    dashboard,
+    events,
+    health,
+    jobs,
+    library,
+    people,
+    policies,
+    quarantine,
+    sign_in,
+    studies,
+    tokens,
+    volumes,
+)
 
 VIEWS: tuple[ModuleType, ...] = (
     dashboard,
@@ -28,8 +42,10 @@ VIEWS: tuple[ModuleType, ...] = (
     events,
     quarantine,
     people,
+    tokens,
     sign_in,
     health,
+    me,
 )
 NAVIGATION = (
     ("dashboard.show", "Overview", Right.LOOK),

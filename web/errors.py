@@ -1,4 +1,4 @@
-"""Error pages that say what to do next, and nothing about the inside."""
+"""Error pages that say what to do next, and nothing about the inside. Programs get the same as problem details."""
 
 import secrets
 import traceback
@@ -9,6 +9,7 @@ from flask import Flask, Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from hsm.catalog.errors import CatalogUnavailable
+from web import problems
 
 log = structlog.get_logger()
 
@@ -22,6 +23,7 @@ TITLES = {
     503: "Not ready just now",
 }
 WORDS = {
+    401: "Sign in first.",
     404: "There is no page at this address. It may have been mistyped, or what it showed is gone.",
     405: "This address does not take that kind of request.",
     413: "More was sent than a form of these pages ever holds.",
@@ -34,17 +36,29 @@ RETRY_AFTER_S = 10
 def register(app: Flask) -> None:
     """Give every kind of error its page."""
     app.register_error_handler(HTTPException, refused)
+    app.register_error_handler(problems.Refused, refused_program)
     app.register_error_handler(CatalogUnavailable, catalog_away)
     app.register_error_handler(Exception, failed)
 
 
 def page(status: int, message: str, reference: str = "") -> Response:
-    """One error page."""
+    """One error page, or what a program reads instead."""
+    if problems.for_programs():
+        return _retry_after(problems.problem(status, message, reference=reference))
     title = TITLES.get(status, "This did not work")
     response = make_response(render_template("error.html", title=title, message=message, reference=reference), status)
-    if status == 503:
+    return _retry_after(response)
+
+
+def _retry_after(response: Response) -> Response:
+    if response.status_code == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
+
+
+def refused_program(error: problems.Refused) -> Response:
+    """A refusal of the API, with what is wrong field by field."""
+    return _retry_after(problems.problem(error.status, error.detail, error.faults, headers=error.headers))
 
 
 def refused(error: HTTPException) -> Response:
@@ -53,7 +67,7 @@ def refused(error: HTTPException) -> Response:
     standard = default_exceptions.get(status)
     description = error.description if standard and error.description != standard.description else None
     response = page(status, description or WORDS.get(status) or "The request was not understood.")
-    response.headers.extend({name: value for name, value in error.get_headers() if name in {"Location", "Allow"}})
+    response.headers.extend({k: v for k, v in error.get_headers() if k in {"Location", "Allow", "Retry-After"}})
     return response
 
 

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, request, session
 
+from web.access import tokens
+from web.problems import for_programs
 from web.services import WebSettings
 
 POLICY = "; ".join(
@@ -89,8 +91,12 @@ def protect(app: Flask, settings: WebSettings) -> None:
     def check_form() -> None:
         if request.method in SAFE_METHODS:
             return
+        if for_programs() and tokens.offered() is not None:
+            return  # no browser adds a token to what another site sends
         if urlsplit(request.headers.get("Origin", "")).netloc != request.environ.get("HTTP_HOST"):
             abort(403, "This form was not sent from one of Firn's own pages. Open the page here and press its button.")
+        if for_programs():
+            return  # a browser tells truly where a request comes from, and this is no form
         expected, given = session.get(TOKEN_FIELD), request.form.get(TOKEN_FIELD, "")
         if not expected or not secrets.compare_digest(str(expected).encode(), given.encode()):
             abort(403, "This page has been open for so long that its form is no longer known. Reload it and try again.")

@@ -19,6 +19,7 @@ from appliance.cli import (  # each hangs its commands on the root, in the order
     serving,
     simulate,
     status,
+    tokens,
     volumes,
 )
 from appliance.cli.application import app
@@ -43,6 +44,7 @@ _FAMILIES = (
     drives,
     certify,
     people,
+    tokens,
     configuration,
     pools,
 )

@@ -16,6 +16,7 @@ class Role(StrEnum):
 class Right(StrEnum):
     """One kind of thing that can be done."""
 
+    METRICS = "metrics"  # read figures about the house as a whole; no patient, no study
     LOOK = "look"  # see studies, volumes, jobs, rules, events
     RECALL = "recall"  # have studies brought back, take such a wish back
     RULES = "rules"  # publish rules, place and lift holds
@@ -24,9 +25,9 @@ class Right(StrEnum):
 
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
-    Role.VIEWER: frozenset({Right.LOOK}),
-    Role.STAFF: frozenset({Right.LOOK, Right.RECALL}),
-    Role.ARCHIVIST: frozenset({Right.LOOK, Right.RECALL, Right.RULES, Right.MEDIA}),
+    Role.VIEWER: frozenset({Right.METRICS, Right.LOOK}),
+    Role.STAFF: frozenset({Right.METRICS, Right.LOOK, Right.RECALL}),
+    Role.ARCHIVIST: frozenset({Right.METRICS, Right.LOOK, Right.RECALL, Right.RULES, Right.MEDIA}),
     Role.ADMINISTRATOR: frozenset(Right),
 }
 

@@ -1,6 +1,10 @@
-"""The tables of people and of their open sessions. No password and no session token is stored, only what proves one."""
+"""The tables of people, of their open sessions and of their API tokens.
+
+No password, no session token and no API token is stored, only what proves one.
+"""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -36,3 +40,24 @@ class SignIn(Base):
     user_fk: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     began_at: Mapped[datetime]
     seen_at: Mapped[datetime] = mapped_column(index=True)  # to the minute
+
+
+class ApiToken(Base):
+    """What a program shows to act for somebody, without a password."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (NEVER_AGAIN,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_sha256: Mapped[str] = mapped_column(Digest, unique=True)
+    hint: Mapped[str] = mapped_column(String(8))  # its last characters, to tell it from others
+    user_fk: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    name: Mapped[str] = mapped_column(Text)  # what it is for
+    scopes: Mapped[list[Any]]  # names of rights
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]  # to the minute
+    used_from: Mapped[str] = mapped_column(String(64), default="")  # the address, or that of the proxy in front
+    revoked_at: Mapped[datetime | None]
+    revoked_by: Mapped[str] = mapped_column(Text, default="")

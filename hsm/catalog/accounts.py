@@ -18,7 +18,7 @@ from hsm.catalog.text import clean
 
 SEEN_EVERY = timedelta(minutes=1)  # a session that is used all the time is written down this often
 
-_PERSON = (
+PERSON = (
     User.id,
     User.name,
     User.full_name,
@@ -33,8 +33,9 @@ _PERSON = (
 )
 
 
-def _person(row: AnyRow) -> Person:
-    values = list(row[: len(_PERSON)])
+def person_of(row: AnyRow) -> Person:
+    """The person that the first columns of a row describe, see PERSON."""
+    values = list(row[: len(PERSON)])
     values[3] = Role(values[3])
     return Person(*values)
 
@@ -49,14 +50,14 @@ class Accounts:
 
     def list(self) -> list[Person]:
         """Everybody, by name."""
-        statement = select(*_PERSON).order_by(User.name)
-        return self._database.read(lambda connection: [_person(row) for row in connection.execute(statement)])
+        statement = select(*PERSON).order_by(User.name)
+        return self._database.read(lambda connection: [person_of(row) for row in connection.execute(statement)])
 
     def find(self, name: str) -> Person | None:
         """The account of that name."""
-        statement = select(*_PERSON).where(User.name == name.strip().lower())
+        statement = select(*PERSON).where(User.name == name.strip().lower())
         row = self._database.read(lambda connection: connection.execute(statement).first())
-        return None if row is None else _person(row)
+        return None if row is None else person_of(row)
 
     def add(
         self, name: str, full_name: str, role: Role, password_hash: str, must_change: bool, by: str, now: datetime
@@ -180,7 +181,7 @@ class Accounts:
             user = connection.execute(
                 update(User).where(User.name == name.strip().lower()).values(**values).returning(User.id)
             ).scalar_one()
-            row = {"token_sha256": _digest(token), "user_fk": user, "began_at": now, "seen_at": now}
+            row = {"token_sha256": digest(token), "user_fk": user, "began_at": now, "seen_at": now}
             connection.execute(table_of(SignIn).insert().values(**row))
             add(connection, "info", "signed_in", name.strip().lower(), {"address": address}, now)
 
@@ -188,12 +189,12 @@ class Accounts:
 
     def signed_in(self, token: str, now: datetime, idle_s: float, longest_s: float) -> Person | None:
         """Who holds a session; None when it ended: signed out, unused for too long, too old, or the account closed."""
-        digest = _digest(token)
+        kept = digest(token)
         statement = (
-            select(*_PERSON, SignIn.seen_at)
+            select(*PERSON, SignIn.seen_at)
             .join(SignIn, SignIn.user_fk == User.id)
             .where(
-                SignIn.token_sha256 == digest,
+                SignIn.token_sha256 == kept,
                 SignIn.seen_at > now - timedelta(seconds=idle_s),
                 SignIn.began_at > now - timedelta(seconds=longest_s),
                 User.disabled.is_(False),
@@ -203,13 +204,13 @@ class Accounts:
         if row is None:
             return None
         if now - row[-1] >= SEEN_EVERY:
-            seen = update(SignIn).where(SignIn.token_sha256 == digest).values(seen_at=now)
+            seen = update(SignIn).where(SignIn.token_sha256 == kept).values(seen_at=now)
             self._execute(seen)
-        return _person(row)
+        return person_of(row)
 
     def sign_out(self, token: str) -> None:
         """End one session; nothing happens when it ended before."""
-        ended = delete(SignIn).where(SignIn.token_sha256 == _digest(token))
+        ended = delete(SignIn).where(SignIn.token_sha256 == digest(token))
         self._execute(ended)
 
     def forget_old(self, now: datetime, idle_s: float, longest_s: float) -> None:
@@ -233,5 +234,6 @@ def _only_do(connection: Connection, statement: Executable) -> None:
     connection.execute(statement)
 
 
-def _digest(token: str) -> str:
+def digest(token: str) -> str:
+    """What is kept of a session's or a program's token."""
     return hashlib.sha256(token.encode()).hexdigest()

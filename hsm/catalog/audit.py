@@ -84,6 +84,9 @@ AUDITED: Mapping[str, ObjectKind] = {
             "user_disabled",
             "user_enabled",
             "user_password_set",
+            "token_made",
+            "token_revoked",
+            "token_refused",
         ),
         ObjectKind.ACCOUNT,
     ),
@@ -115,6 +118,7 @@ AUDITED: Mapping[str, ObjectKind] = {
     **dict.fromkeys(("inventory_wanted", "import_wanted"), ObjectKind.LIBRARY),
     **dict.fromkeys(("drive_down", "drive_up", "drive_reserved", "drive_unreserved", "clean_wanted"), ObjectKind.DRIVE),
 }
+REFUSALS = frozenset({"sign_in_refused", "token_refused"})
 _SAYS_WHO = ("by", "placed_by", "author", "requested_by")
 
 
@@ -124,7 +128,7 @@ def add_of_event(connection: Connection, name: str, subject: str, fields: Mappin
     if kind is None:
         return
     actor, rest = _who(name, subject, fields)
-    outcome = AuditOutcome.REFUSED if name == "sign_in_refused" else AuditOutcome.SUCCESS
+    outcome = AuditOutcome.REFUSED if name in REFUSALS else AuditOutcome.SUCCESS
     add(connection, actor, name, kind, subject, outcome, rest, now)
 
 

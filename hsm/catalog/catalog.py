@@ -24,6 +24,7 @@ from hsm.catalog.release import Release
 from hsm.catalog.schema import bring_up
 from hsm.catalog.shelf import Shelf
 from hsm.catalog.studies import Studies
+from hsm.catalog.tokens import Tokens
 from hsm.catalog.volumes import Volumes
 
 
@@ -54,6 +55,7 @@ class Catalog:
         self.audit = Audit(database)
         self.leases = Leases(database)
         self.accounts = Accounts(database)
+        self.tokens = Tokens(database)
         self.facts = PolicyFacts(database)
         self.dump = Dump(database)
         self.rebuild = Rebuild(database)

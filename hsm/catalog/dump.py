@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, Date, DateTime, MetaData, Table, func, select, text
 
-from hsm.access.tables import SignIn, User
+from hsm.access.tables import ApiToken, SignIn, User
 from hsm.catalog.database import Database
 from hsm.catalog.errors import CatalogForeign, DumpDamaged
 from hsm.catalog.rows import chunks
@@ -24,8 +24,8 @@ from hsm.columns import Base, UtcDateTime
 from hsm.models import Counter, Lease, LibraryElement
 
 FORMAT = 1
-# What is true only for the moment and the machine, and what proves passwords: that is not for a tape in a vault.
-_LEFT_OUT = frozenset(model.__tablename__ for model in (Lease, LibraryElement, Counter, User, SignIn))
+# What is true only for the moment and the machine, and what proves passwords and tokens: that is not for a vault.
+_LEFT_OUT = frozenset(model.__tablename__ for model in (Lease, LibraryElement, Counter, User, SignIn, ApiToken))
 TABLES: tuple[Table, ...] = tuple(t for t in Base.metadata.sorted_tables if t.name not in _LEFT_OUT)
 _BATCH = 1000
 

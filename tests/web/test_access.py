@@ -22,6 +22,7 @@ ANSWERS = {
     "uid": "1.2.3.9",
     "barcode": "A00001L8",
     "job_id": "1",
+    "token_id": "1",
     "number": "1",
     "name": "a-viewer",
     "filename": "firn.css",

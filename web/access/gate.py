@@ -1,6 +1,8 @@
 """The gate before every page: a route says which right it needs, and one that says nothing is a defect.
 
 A session is a random token in the signed cookie; the catalog keeps its digest, so that it can be ended from outside.
+Programs may show an API token instead, at the addresses that are made for them; it never counts beyond its scopes, nor
+beyond what its owner may do at that moment.
 """
 
 from collections.abc import Callable
@@ -13,12 +15,16 @@ from werkzeug.wrappers import Response
 from hsm.access.actor import Actor, Via, begin, end
 from hsm.access.people import Person
 from hsm.access.roles import Right
+from hsm.access.tokens import TokenRecord
 from hsm.catalog.audit import AuditOutcome, ObjectKind
+from web.access import tokens
+from web.problems import for_programs
 from web.services import services
 
 TOKEN = "sign_in"
 _NEEDED = "__firn_needs__"
 PUBLIC: tuple[Right, ...] = ()
+OF_NEW_PASSWORD = frozenset({"sign_in.password", "sign_in.change", "sign_in.leave"})
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -55,17 +61,32 @@ def needed(app: Flask, endpoint: str) -> tuple[Right, ...]:
 def person() -> Person | None:
     """Who asks, None when nobody is signed in."""
     if "person" not in g:
-        g.person = None  # also when the catalog does not answer: the page that says so asks again
-        house, token = services(), session.get(TOKEN)
-        settings = house.settings
-        g.person = (
-            house.catalog.accounts.signed_in(
-                str(token), house.clock.now(), settings.session_idle_s, settings.session_longest_s
-            )
-            if token
-            else None
-        )
+        g.person, g.token = None, None  # also when the catalog does not answer: the page that says so asks again
+        offered = tokens.offered() if for_programs() else None
+        if offered is not None:
+            g.token = tokens.shown(offered)
+            g.person = g.token.owner
+        else:
+            g.person = _of_session()
     return cast(Person | None, g.person)
+
+
+def _of_session() -> Person | None:
+    house, token = services(), session.get(TOKEN)
+    settings = house.settings
+    return (
+        house.catalog.accounts.signed_in(
+            str(token), house.clock.now(), settings.session_idle_s, settings.session_longest_s
+        )
+        if token
+        else None
+    )
+
+
+def token_shown() -> TokenRecord | None:
+    """The API token by which who asks was recognised; None when a session did that."""
+    person()
+    return cast(TokenRecord | None, g.token)
 
 
 def known_person() -> Person:
@@ -78,8 +99,8 @@ def known_person() -> Person:
 
 def may(right: Right) -> bool:
     """Whether who asks has a right; for templates, which then leave a button out or say why it is off."""
-    found = person()
-    return found is not None and found.may(right)
+    found, token = person(), token_shown()
+    return found is not None and (found if token is None else token).may(right)
 
 
 def within(address: str) -> str:
@@ -98,20 +119,20 @@ def guard(app: Flask) -> None:
     @app.before_request
     def check() -> Response | None:
         if request.endpoint is None:
-            return None if person() else _to_sign_in()  # what does not exist looks like what may not be seen
+            return None if person() else _stranger()  # what does not exist looks like what may not be seen
         rights = needed(app, request.endpoint)
         if rights is PUBLIC:
             _acts("")
             return None
         found = person()
         if found is None:
-            return _to_sign_in()
-        if found.must_change and request.endpoint not in ("sign_in.password", "sign_in.change", "sign_in.leave"):
-            return _go(url_for("sign_in.password"))
+            return _stranger()
+        if found.must_change and token_shown() is None and request.endpoint not in OF_NEW_PASSWORD:
+            return _password_first()
         _acts(found.name)
-        if not all(found.may(right) for right in rights):
+        if not all(may(right) for right in rights):
             _note_refusal(found, request.endpoint)
-            abort(403, f"Your account ({found.name}, {found.role.value}) has no right to this. Ask an administrator.")
+            abort(403, _why_not(found, rights))
         return None
 
     @app.teardown_request
@@ -123,16 +144,41 @@ def guard(app: Flask) -> None:
     app.jinja_env.globals.update(person_now=person, may=may, Right=Right)
 
 
+def actor(name: str) -> Actor:
+    """Who asks, and how and from where, for the audit trail."""
+    return Actor(name, Via.API if for_programs() else Via.WEB, request.remote_addr or "")
+
+
 def _acts(name: str) -> None:
     """Whatever is noted while this request is answered was done by this person, from there."""
-    g.acts = begin(Actor(name, Via.WEB, request.remote_addr or ""))
+    g.acts = begin(actor(name))
 
 
 def _note_refusal(found: Person, endpoint: str) -> None:
-    house, actor = services(), Actor(found.name, Via.WEB, request.remote_addr or "")
+    house = services()
     house.catalog.audit.record(
-        actor, "access_refused", ObjectKind.PAGE, endpoint, house.clock.now(), AuditOutcome.REFUSED
+        actor(found.name), "access_refused", ObjectKind.PAGE, endpoint, house.clock.now(), AuditOutcome.REFUSED
     )
+
+
+def _why_not(found: Person, rights: tuple[Right, ...]) -> str:
+    token = token_shown()
+    if token is not None and all(found.may(right) for right in rights):
+        wanted = ", ".join(right.value for right in rights if right not in token.scopes)
+        return f"This token ({token.name}) was not given the scope {wanted}."
+    return f"Your account ({found.name}, {found.role.value}) has no right to this. Ask an administrator."
+
+
+def _stranger() -> Response:
+    if for_programs():
+        abort(401, "Sign in, or show an API token: Authorization: Bearer firn_...")
+    return _to_sign_in()
+
+
+def _password_first() -> Response:
+    if for_programs():
+        abort(403, "The password of this account was given by somebody else: change it on the page /password first.")
+    return _go(url_for("sign_in.password"))
 
 
 def _to_sign_in() -> Response:

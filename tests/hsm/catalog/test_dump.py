@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.base import Barcode, MediumKind
-from hsm.access.roles import Role
+from hsm.access.roles import Right, Role
 from hsm.catalog import Catalog, CatalogForeign, CatalogTooNew, DumpDamaged
 from hsm.catalog.dump import TABLES
 from tests.hsm.catalog.world import LATER, START, TAPES, World, arrival, study_uid
@@ -72,10 +72,13 @@ def test_a_dump_of_a_later_schema_or_of_none_is_refused(tmp_path: Path) -> None:
             Catalog.from_dump(f"sqlite:///{tmp_path / 'b.db'}", io.BytesIO(line))
 
 
-def test_a_dump_holds_nothing_that_proves_a_password(world: World) -> None:
+def test_a_dump_holds_nothing_that_proves_a_password_or_a_token(world: World) -> None:
     world.catalog.accounts.add("anna", "Anna", Role.STAFF, "$argon2$hash-of-anna", False, "me", START)
     world.catalog.accounts.sign_in("anna", "token", "127.0.0.1", START)
-    assert b"hash-of-anna" not in full(world)
+    world.catalog.tokens.add("anna", "x", [Right.LOOK], "firn_secret", None, "anna", START)
+    dump = full(world)
+    assert b"hash-of-anna" not in dump
+    assert hashlib.sha256(b"firn_secret").hexdigest().encode() not in dump
 
 
 def test_a_dump_is_only_loaded_into_an_empty_catalog(world: World) -> None:

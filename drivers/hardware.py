@@ -5,12 +5,12 @@ out by luck.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import structlog
 
 from drivers import command
 from drivers.attached import AttachedDevice, AttachedKind, attached
@@ -18,18 +18,16 @@ from drivers.base import Changer, Recorder, TapeDrive
 from drivers.changer import Limits, MtxChanger
 from drivers.changer.identifiers import DriveIdentifier, matched, parse, request
 from drivers.clock import Clock
+from drivers.crew import Accompanied, Crew
 from drivers.errors import CommandFailed, MediumUnsupported
 from drivers.kinds import Devices, DriverKind, LibraryMissing
 from drivers.manual import ManualChanger
-from drivers.optical import RecorderOptions, XorrisoRecorder
 from drivers.options import Option, OptionFault, OptionType, settled
-from drivers.ownership import Ownership
-from drivers.tape import StTapeDrive, TapeOptions
 
 _ASK_LIMIT_S = 180.0
 _SERIALS = "Serial numbers of the drives"
 
-_log = structlog.get_logger()
+Look = Callable[[], Sequence[AttachedDevice]]  # what is attached at this moment
 
 DRIVE_OPTIONS = (
     Option(
@@ -73,7 +71,7 @@ class ScsiKind(DriverKind):
         return [*super().check(options), *_contradictions(options)]
 
     def open(self, name: str, path: Path, options: Mapping[str, Any], clock: Clock) -> Devices:
-        return open_robot(name, path, settled(self.options, options), clock, attached())
+        return open_robot(name, path, settled(self.options, options), clock)
 
 
 class ManualKind(DriverKind):
@@ -92,62 +90,82 @@ class ManualKind(DriverKind):
         return faults
 
     def open(self, name: str, path: Path, options: Mapping[str, Any], clock: Clock) -> Devices:
-        return open_drives(name, settled(self.options, options), clock, attached())
+        return open_drives(name, settled(self.options, options), clock)
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """The devices of a real library, owned by this process."""
+    """The devices of a real library, owned by this process. Drives that were missing join with an inventory."""
 
     changer: Changer
     tape_drives: Mapping[int, TapeDrive]
     recorders: Mapping[int, Recorder]
-    held: Mapping[int, StTapeDrive]  # the same tape drives, to be let go of
-    ownership: Ownership
+    crew: Crew
 
     def close(self) -> None:
         """Let go of all of it; volumes stay where they are."""
-        try:
-            for drive in self.held.values():
-                drive.close()
-        finally:
-            self.ownership.close()
+        self.crew.close()
 
 
-def open_robot(
-    name: str, path: Path, options: Mapping[str, Any], clock: Clock, seen: Sequence[AttachedDevice]
-) -> Hardware:
+def open_robot(name: str, path: Path, options: Mapping[str, Any], clock: Clock, look: Look = attached) -> Hardware:
     """A robot with the drives behind it that are attached to this machine.
 
-    A drive that is not there is left out, and said so in the log: the others do its work. `options` are complete.
+    A drive that is not there is left out, and said so in the log: the others do its work, and it joins them when it is
+    attached. `options` are complete.
 
     Raises: LibraryMissing when the robot or all drives are not there, or nobody says which drive is which; LibraryBusy.
     """
+    seen = look()
     robot = _robot(name, path, seen)
     serials = tuple(options["drives"]) or _asked(name, robot, seen)
-    found = _by_element(name, serials, seen)
-    ownership = Ownership([robot.serial or str(robot.sg), *(device.serial for device in found.values())])
-    try:
+    crew = Crew(name, serials, options, clock, robot.serial or str(robot.sg))
+    with _closed_on_error(crew):
+        _man(crew, seen)
+        if not crew.tape_drives and not crew.recorders:
+            known = ", ".join(sorted(device.serial for device in seen if device.kind is not AttachedKind.CHANGER))
+            raise LibraryMissing(
+                f"library {name}: none of its drives is attached (wanted: {', '.join(s or '?' for s in serials)}; "
+                f"seen here: {known or 'none'})"
+            )
         limits = Limits(move_s=float(options["move_limit_s"]))
         changer = MtxChanger(name, robot.stable or robot.sg, serials, clock, limits)
-        tapes, recorders = _tapes(name, found, options, clock), _recorders(name, found, options, clock)
-    except BaseException:
-        ownership.close()
-        raise
-    return Hardware(changer, tapes, recorders, tapes, ownership)
+    return Hardware(Accompanied(changer, partial(crew.join, look)), crew.tape_drives, crew.recorders, crew)
 
 
-def open_drives(name: str, options: Mapping[str, Any], clock: Clock, seen: Sequence[AttachedDevice]) -> Hardware:
-    """Drives without a robot. What is not there is left out, as in open_robot. Raises: LibraryMissing, LibraryBusy."""
-    found = _by_element(name, tuple(options["drives"]), seen)
-    ownership = Ownership([device.serial for device in found.values()])
+def open_drives(name: str, options: Mapping[str, Any], clock: Clock, look: Look = attached) -> Hardware:
+    """Drives without a robot. What is not there joins when it is attached; that may be all of them.
+
+    Raises: LibraryMissing when nobody says what a drive is; LibraryBusy.
+    """
+    crew = Crew(name, tuple(options["drives"]), options, clock, None)
+    with _closed_on_error(crew):
+        _man(crew, look())
+        changer = ManualChanger(name, crew.tape_drives, crew.recorders)
+    accompanied = Accompanied(changer, partial(crew.join, look))
+    return Hardware(accompanied, changer.tape_drives, changer.recorders, crew)
+
+
+@contextmanager
+def _closed_on_error(crew: Crew) -> Iterator[None]:
     try:
-        tapes = _tapes(name, found, options, clock)
-        changer = ManualChanger(name, tapes, _recorders(name, found, options, clock))
+        yield
     except BaseException:
-        ownership.close()
+        crew.close()
         raise
-    return Hardware(changer, changer.tape_drives, changer.recorders, tapes, ownership)
+
+
+def _man(crew: Crew, seen: Sequence[AttachedDevice]) -> None:
+    """Take possession of the drives that are there. Raises: LibraryMissing when one cannot be used so, LibraryBusy."""
+    devices = {device.serial: device for device in seen if device.kind is not AttachedKind.CHANGER}
+    for index, serial in crew.missing().items():
+        device = devices.get(serial)
+        if device is None or device.node is None:
+            continue
+        try:
+            crew.take(index, device)
+        except MediumUnsupported as error:
+            raise LibraryMissing(f'{error}: options = {{tape_model = "LTO-8"}}') from error
+    crew.join(lambda: seen)  # tells who is missing
 
 
 def _contradictions(options: Mapping[str, Any]) -> list[OptionFault]:
@@ -197,62 +215,3 @@ def read_identifiers(sg: Path) -> tuple[DriveIdentifier, ...]:
         answer = Path(folder) / "elements"
         command.run(["sg_raw", "-r", str(0xFFFF), "-o", str(answer), str(sg), *request()], _ASK_LIMIT_S)
         return parse(answer.read_bytes())
-
-
-def _by_element(name: str, serials: Sequence[str | None], seen: Sequence[AttachedDevice]) -> dict[int, AttachedDevice]:
-    """The drives that are attached, by element. Raises: LibraryMissing when there is none."""
-    drives = {device.serial: device for device in seen if device.kind is not AttachedKind.CHANGER}
-    found = {}
-    for index, serial in enumerate(serials):
-        device = drives.get(serial.strip()) if serial is not None else None
-        if device is not None and device.node is not None:
-            found[index] = device
-        elif serial is not None:
-            _log.warning("drive_missing", library=name, drive=index, drive_serial=serial)
-    if not found:
-        raise LibraryMissing(
-            f"library {name}: none of its drives is attached (wanted: {', '.join(s or '?' for s in serials)}; "
-            f"seen here: {', '.join(sorted(drives)) or 'none'})"
-        )
-    return found
-
-
-def _tapes(
-    name: str, found: Mapping[int, AttachedDevice], options: Mapping[str, Any], clock: Clock
-) -> dict[int, StTapeDrive]:
-    settings = TapeOptions(
-        model=options["tape_model"],
-        compression=options["compression"],
-        key_dir=Path(options["key_dir"]) if options["key_dir"] else None,
-        key_name=options["key_name"],
-        key_algorithm=options["key_algorithm"],
-        settle_s=float(options["load_settle_s"]),
-        cleaning_limit_s=float(options["cleaning_limit_s"]),
-    )
-    try:
-        return {
-            index: StTapeDrive(f"{name}/drive{index}", device, clock, settings)
-            for index, device in found.items()
-            if device.kind is AttachedKind.TAPE
-        }
-    except MediumUnsupported as error:
-        raise LibraryMissing(f'{error}: options = {{tape_model = "LTO-8"}}') from error
-
-
-def _recorders(
-    name: str, found: Mapping[int, AttachedDevice], options: Mapping[str, Any], clock: Clock
-) -> dict[int, Recorder]:
-    settings = RecorderOptions(
-        speed=options["burn_speed"],
-        simulate=options["burn_rehearsal"],
-        stream_recording=options["stream_recording"],
-        model=options["recorder_model"],
-        use_at_most_bytes=options["disc_bytes_at_most"],
-        rewritable=options["rewritable_discs"],
-        lock_tray=options["lock_tray"],
-    )
-    return {
-        index: XorrisoRecorder(f"{name}/drive{index}", device, clock, settings)
-        for index, device in found.items()
-        if device.kind is AttachedKind.RECORDER
-    }

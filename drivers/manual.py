@@ -5,12 +5,14 @@ There are no slots. What is in a drive is known from the drive alone, and who it
 
 from collections.abc import Iterator, Mapping
 from threading import RLock
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 import structlog
 
 from drivers.base import DiscState, Element, ElementKind, Inventory, Recorder, TapeDrive
 from drivers.errors import DeviceGone, DriveNotReady, NeedsOperator, NoSuchElement
+
+Drive = TypeVar("Drive")
 
 _log = structlog.get_logger()
 
@@ -28,17 +30,18 @@ class ManualChanger:
         tape_drives: Mapping[int, TapeDrive] | None = None,
         recorders: Mapping[int, Recorder] | None = None,
     ) -> None:
-        """Drives by number, from 0; a number belongs to a tape drive or to a recorder. Raises: ValueError."""
+        """Drives by number, from 0; a number belongs to a tape drive or to a recorder. More may join either mapping.
+
+        Raises: ValueError.
+        """
         if double := set(tape_drives or {}) & set(recorders or {}):
             raise ValueError(f"{name}: a tape drive and a recorder have the same number {min(double)}")
         self._name = name
-        self._turns: dict[int, _Turn] = {}
-        self._tape_drives = {i: cast(TapeDrive, self._in_turn(i, drive)) for i, drive in (tape_drives or {}).items()}
-        self._recorders = {i: cast(Recorder, self._in_turn(i, drive)) for i, drive in (recorders or {}).items()}
+        self._tape_drives = _InTurn[TapeDrive]({} if tape_drives is None else tape_drives)
+        self._recorders = _InTurn[Recorder]({} if recorders is None else recorders)
 
-    def _in_turn(self, index: int, drive: TapeDrive | Recorder) -> "_Turn":
-        self._turns[index] = _Turn(drive)
-        return self._turns[index]
+    def _turns(self) -> "dict[int, _Turn]":
+        return {**self._tape_drives.turns(), **self._recorders.turns()}
 
     @property
     def name(self) -> str:
@@ -64,8 +67,8 @@ class ManualChanger:
         A drive at work holds something. One that is gone holds nothing anybody could use.
         """
         elements = (
-            Element(ElementKind.DRIVE, index, full=self._full(index), drive_serial=self._turns[index].drive.serial)
-            for index in sorted(self._turns)
+            Element(ElementKind.DRIVE, index, full=self._full(index, turn), drive_serial=turn.drive.serial)
+            for index, turn in sorted(self._turns().items())
         )
         return Inventory(self._name, tuple(elements))
 
@@ -79,8 +82,7 @@ class ManualChanger:
 
         Raises: NeedsOperator (the drive holds on to it: tell the drive to unload first), NoSuchElement.
         """
-        self._check(drive)
-        if self._full(drive):
+        if self._full(drive, self._check(drive)):
             raise NeedsOperator(
                 f"drive {drive} of {self._name} holds on to its volume; have the drive unload it, then take it out"
             )
@@ -89,13 +91,14 @@ class ManualChanger:
         """Raises: NeedsOperator always."""
         raise NeedsOperator(f"{self._name} has no robot and no slots: move the volume by hand")
 
-    def _check(self, drive: int) -> None:
-        if drive not in self._turns:
-            known = ", ".join(str(index) for index in sorted(self._turns))
-            raise NoSuchElement(f"{self._name} has no drive {drive}; it has {known}")
+    def _check(self, drive: int) -> "_Turn":
+        turns = self._turns()
+        if drive not in turns:
+            known = ", ".join(str(index) for index in sorted(turns))
+            raise NoSuchElement(f"{self._name} has no drive {drive}; it has {known or 'none at the moment'}")
+        return turns[drive]
 
-    def _full(self, index: int) -> bool:
-        turn = self._turns[index]
+    def _full(self, index: int, turn: "_Turn") -> bool:
         if not turn.lock.acquire(blocking=False):
             return True  # somebody works with what is in it
         try:
@@ -145,3 +148,29 @@ class _Turn:
                 except StopIteration:
                     return
             yield record
+
+
+class _InTurn(Mapping[int, Drive], Generic[Drive]):
+    """Drives whose calls wait for each other, those that come later included."""
+
+    def __init__(self, drives: Mapping[int, Drive]) -> None:
+        self._drives = drives
+        self._made: dict[int, _Turn] = {}
+        self._lock = RLock()
+
+    def turns(self) -> dict[int, _Turn]:
+        """All of them as what they are."""
+        with self._lock:
+            for index, drive in self._drives.items():
+                if index not in self._made:
+                    self._made[index] = _Turn(cast(Any, drive))
+            return dict(self._made)
+
+    def __getitem__(self, index: int) -> Drive:
+        return cast(Drive, self.turns()[index])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.turns())
+
+    def __len__(self) -> int:
+        return len(self.turns())

@@ -18,26 +18,38 @@ class Ownership:
 
     def __init__(self, serials: Iterable[str]) -> None:
         """Take the devices of these serial numbers, all or none. Raises: LibraryBusy."""
-        self._sockets: list[socket.socket] = []
+        self._sockets: dict[str, socket.socket] = {}
         try:
             for serial in serials:
-                self._take(serial)
+                self.take(serial)
         except BaseException:
             self.close()
             raise
 
-    def _take(self, serial: str) -> None:
+    def take(self, serial: str) -> None:
+        """Take one more. Raises: LibraryBusy."""
         one = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._sockets.append(one)
         try:
             one.bind(f"\0firn-device-{serial[:80]}".encode())
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise LibraryBusy(f"the device {serial} belongs to another process; end that one first") from error
+        except BaseException as error:
+            one.close()
+            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                raise LibraryBusy(f"the device {serial} belongs to another process; end that one first") from error
+            raise
+        self._sockets[serial] = one
+
+    def leave(self, serial: str) -> None:
+        """Let go of one."""
+        if (one := self._sockets.pop(serial, None)) is not None:
+            one.close()
+
+    def __enter__(self) -> "Ownership":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let go."""
-        for one in self._sockets:
-            one.close()
-        self._sockets.clear()
+        for serial in list(self._sockets):
+            self.leave(serial)

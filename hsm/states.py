@@ -185,6 +185,7 @@ DRIVE_TABLE: Mapping[tuple[DriveState, str], DriveState] = {
     (D.WRITING, "stop"): D.MOUNTED,
     (D.EMPTY, "unload"): D.UNLOADING,  # found loaded
     (D.UNLOADING, "unload"): D.UNLOADING,  # tried again
+    (D.UNLOADING, "ready"): D.MOUNTED,  # no robot came for it; it was taken in again
     (D.MOUNTED, "unload"): D.UNLOADING,
     (D.READING, "unload"): D.UNLOADING,
     (D.WRITING, "unload"): D.UNLOADING,

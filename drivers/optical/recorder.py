@@ -11,6 +11,7 @@ from typing import Protocol
 
 import structlog
 
+from drivers.attached import AttachedKind, find
 from drivers.base import DiscState, DiscStatus
 from drivers.clock import Clock
 from drivers.command import run
@@ -43,18 +44,13 @@ _log = structlog.get_logger()
 
 
 class Attached(Protocol):
-    """What is needed of drivers/attached to know a recorder by: its serial number and its names."""
+    """What is needed of drivers/attached to know a recorder by."""
 
     @property
     def serial(self) -> str: ...
 
     @property
     def node(self) -> Path | None: ...
-
-    @property
-    def stable(self) -> Path | None:
-        """A name that stays the device's own, /dev/disk/by-id/..."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ class XorrisoRecorder:
         self._serial = attached.serial
         self._clock = clock
         self._options = options or RecorderOptions()
-        self._tray = tray or KernelTray(name, Path(str(attached.stable or attached.node)))
+        self._tray = tray or KernelTray(name, self._where)
         self._busy = RLock()
         self._model = self._options.model
         self._write_type: str | None = None  # known to work here
@@ -97,6 +93,11 @@ class XorrisoRecorder:
         self._seen = DiscStatus(DiscState.NONE)
         self._spoilt = False
         self._released: Door | None = None  # what the door said after a disc was let go; some drives cannot tell "open"
+
+    def _where(self) -> Path | None:
+        """The device's name at this moment, best one that stays; None while it is not attached."""
+        found = find(self._serial, AttachedKind.RECORDER)
+        return None if found is None else found.stable or found.node
 
     @property
     def name(self) -> str:

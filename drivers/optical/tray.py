@@ -7,6 +7,7 @@ import array
 import errno
 import fcntl
 import os
+from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
@@ -79,25 +80,33 @@ class Tray(Protocol):
 
 
 class KernelTray:
-    """/dev/srN."""
+    """/dev/srN, whatever N is at the moment: a recorder that comes back gets another number."""
 
-    def __init__(self, name: str, node: Path, sysfs: Path = Path("/sys")) -> None:
+    def __init__(self, name: str, where: Callable[[], Path | None], sysfs: Path = Path("/sys")) -> None:
+        """`where`: the node or a link to it, looked up anew; None while the recorder is not attached."""
         self._name = name
-        self._node = node
+        self._where = where
         self._sysfs = sysfs
         self._reading: int | None = None
 
     @property
     def address(self) -> str:
-        return str(self._node)
+        return str(self._node())
 
-    def _folder(self) -> Path:
+    def _node(self) -> Path:
+        """Raises: DeviceGone."""
+        node = self._where()
+        if node is None:
+            raise DeviceGone(f"{self._name} is gone: look at its power and its cable")
+        return node
+
+    def _folder(self, node: Path) -> Path:
         """The device's folder in sysfs, also when the node is a link that udev made."""
-        return self._sysfs / "class" / "block" / self._node.resolve().name
+        return self._sysfs / "class" / "block" / node.resolve().name
 
     def _open(self) -> int:
         try:
-            return os.open(self._node, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            return os.open(self._node(), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise self._fault(error, "be opened") from error
 
@@ -116,8 +125,9 @@ class KernelTray:
             raise self._fault(error, "tell what it holds") from error
 
     def change_number(self) -> int | None:
+        node = self._where()
         try:
-            return int((self._folder() / "diskseq").read_text())
+            return None if node is None else int((self._folder(node) / "diskseq").read_text())
         except (OSError, ValueError):
             return None  # a kernel before 5.15, or the device went: door() finds out
 
@@ -185,10 +195,13 @@ class KernelTray:
 
     def _is_gone(self) -> bool:
         """Whether the kernel gave the device up, which it tells a reader only as an input or output error."""
+        if (node := self._where()) is None:
+            return True
         try:
-            return (self._folder() / "device" / "state").read_text().strip() not in ("running", "blocked", "created")
+            state = (self._folder(node) / "device" / "state").read_text().strip()
         except OSError:
-            return not self._node.exists()
+            return not node.exists()
+        return state not in ("running", "blocked", "created")
 
 
 def fault(name: str, error: OSError, what: str, sector: int | None = None, gone: bool = False) -> DriverError:

@@ -10,9 +10,8 @@ from drivers.udev import DeviceChange, What
 from hsm.catalog import Catalog
 from hsm.catalog.errors import CatalogError
 from hsm.catalog.records import DriveRecord
+from hsm.library.cleaner import GONE
 from hsm.states import DriveState, IllegalTransition
-
-GONE_REASON = "its device is gone"  # how a drive that went by itself is told from one that a person took down
 
 log = structlog.get_logger()
 
@@ -30,10 +29,10 @@ def verdicts(change: DeviceChange, drives: Sequence[DriveRecord]) -> list[Verdic
     """What a change means for the drives: pure. Drives that failed or that a person took down stay as they are."""
     found = [drive for drive in drives if change.serial is not None and drive.serial == change.serial]
     if change.what is What.GONE and change.kind is not None:
-        reason = f"{GONE_REASON} ({change.node}): look at its power and its cable"
+        reason = f"{GONE} ({change.node}): look at its power and its cable"
         return [Verdict(d, "down", reason) for d in found if d.state not in (DriveState.DOWN, DriveState.FAILED)]
     if change.what is What.APPEARED and change.kind is not None:
-        back = (d for d in found if d.state is DriveState.DOWN and d.reason.startswith(GONE_REASON))
+        back = (d for d in found if d.state is DriveState.DOWN and d.reason.startswith(GONE))
         return [Verdict(d, "up", "its device is back") for d in back]
     return []
 

@@ -44,6 +44,7 @@ from hsm.ticking import tick
 LEASE = "engine"
 LEFTOVER_AGE = timedelta(days=1)
 NO_SESSION = ROBOT_JOBS | {JobKind.RELEASE}
+MOST_DRIVES = 256
 ETA_NEWS = timedelta(seconds=10)
 
 log = structlog.get_logger()
@@ -97,8 +98,8 @@ class Engine:
         if settings.par2_redundancy_pct:
             fill_pct = 92 / (1 + settings.par2_redundancy_pct / 100)
             self._scheduling = replace(self._scheduling, disc_fill_pct=fill_pct)
-        drives = sum(len(library.drive_indices()) for library in libraries.values())
-        self._threads = ThreadPoolExecutor(max_workers=max(1, drives), thread_name_prefix="drive")
+        # One for each drive; more drives may be attached later.
+        self._threads = ThreadPoolExecutor(max_workers=MOST_DRIVES, thread_name_prefix="drive")
 
     # -- ownership and start -------------------------------------------------------------------------------------
 
@@ -167,7 +168,10 @@ class Engine:
         """Ask all robots what is where; jobs that waited for a volume go on when it is there."""
         for library in self._libraries.values():
             try:
-                self._mail_room.take_in(library, library.take_inventory())
+                inventory = library.take_inventory()
+                if library.meet_newcomers():
+                    inventory = library.take_inventory()
+                self._mail_room.take_in(library, inventory)
             except DriverError as error:
                 self._library_failed(library, error)
         self._operator.there_is_news()
@@ -306,10 +310,11 @@ class Engine:
         idle: list[IdleDrive] = []
         busy: list[BusyDrive] = []
         for drive in self.catalog.drives.list():
-            if drive.library not in self._libraries:
-                continue
+            library = self._libraries.get(drive.library)
+            if library is None or drive.index not in library.drive_indices():
+                continue  # another engine's, or not attached
             place = drive.library, drive.index
-            generation = self._libraries[drive.library].drive_generation(drive.index)
+            generation = library.drive_generation(drive.index)
             facts = (*place, drive.serial, drive.kind, generation)
             if place in running:
                 assignment, began = running[place]

@@ -4,6 +4,7 @@ Query, rewind, read the label, unload; a drive with which that does not work is 
 with the volume alone is no fault of its drive.
 """
 
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,11 @@ from hsm.states import DriveState
 if TYPE_CHECKING:
     from hsm.library.library import Library
 
+# How a drive that went by itself is told from one that a person took down.
+GONE = "its device is gone"
+NOT_THERE = "it is not there any more"
+ABSENT = (GONE, NOT_THERE)
+
 _SET_ASIDE = (DriveState.DOWN, DriveState.FAILED)
 
 log = structlog.get_logger()
@@ -33,13 +39,33 @@ def clean_up(library: "Library", catalog: Catalog, clock: Clock) -> None:
     _Cleaner(library, catalog, clock).run()
 
 
+def welcome(library: "Library", catalog: Catalog, clock: Clock, newcomers: Collection[int]) -> None:
+    """Bring drives that were attached after the start to a known state; those that were missed are up again.
+
+    Raises: ChangerError when the robot does not answer.
+    """
+    _Cleaner(library, catalog, clock).welcome(newcomers)
+
+
 class _Cleaner:
     def __init__(self, library: "Library", catalog: Catalog, clock: Clock) -> None:
         self._library, self._catalog, self._clock = library, catalog, clock
 
     def run(self) -> None:
         self._take_stock()
-        elements = self._library.take_inventory().drives()
+        self._hold_sessions(self._library.take_inventory().drives())
+
+    def welcome(self, newcomers: Collection[int]) -> None:
+        now, name, drives = self._clock.now(), self._library.name, self._catalog.drives
+        for index in sorted(newcomers):
+            serial = self._library.drive_serial(index)
+            record = drives.seen(name, index, serial, self._library.drive_kind(index), now)
+            log.info("drive_attached", library=name, drive=index, drive_serial=serial)
+            if record.state is DriveState.DOWN and record.reason.startswith(ABSENT):
+                drives.change(name, index, "up", now, reason="its device is back")
+        self._hold_sessions([e for e in self._library.take_inventory().drives() if e.index in newcomers])
+
+    def _hold_sessions(self, elements: Sequence[Element]) -> None:
         with ThreadPoolExecutor(max(1, len(elements)), thread_name_prefix="cleaner") as threads:
             for done in [threads.submit(self._session, element) for element in elements]:
                 done.result()
@@ -54,7 +80,7 @@ class _Cleaner:
         drives.restart(name, now)
         for record in drives.list(name):
             if record.index not in indices and record.state not in _SET_ASIDE:
-                self._down(record.index, "it is not there any more")
+                self._down(record.index, NOT_THERE)
 
     def _session(self, element: Element) -> None:
         index = element.index

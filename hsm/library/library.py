@@ -10,7 +10,7 @@ import structlog
 
 from drivers.base import Barcode, Changer, Element, ElementKind, Inventory, MediumKind, Recorder, TapeDrive
 from drivers.clock import Clock
-from drivers.errors import ChangerError, DriveEmpty, DriverError, RobotBusy
+from drivers.errors import ChangerError, ChangerGone, DriveEmpty, DriverError, RobotBusy
 from hsm.catalog import Catalog
 from hsm.facts import VolumeRecord
 from hsm.library import cleaner
@@ -50,7 +50,9 @@ class Library:
         self._robot = Lock()
         self._appeared: set[Barcode] = set()
         self._returned: set[Barcode] = set()
+        self._past_kinds: set[MediumKind] = set()  # of drives that are or were there
         self._tapes_full: dict[int, bool] = {}  # by drive: whether it held a tape at the last inventory
+        self._met: set[int] = set()  # drives whose state is known: after a cleaner session, or a mount
         self._in_use: set[int] = set()  # drives with a session: what is in them is not looked at meanwhile
         self._hand_fed = HandFed(changer.name, tape_drives, recorders, catalog, clock) if changer.by_hand else None
 
@@ -67,6 +69,7 @@ class Library:
         inventory = self._changer.inventory()
         if self._hand_fed is not None:
             inventory = self._hand_fed.named(inventory, frozenset(self._in_use))
+        self._past_kinds = {drive.kind for drive in self._catalog.drives.list(self.name)}
         change = self._catalog.volumes.upsert_inventory(inventory, self.kind_of, self._clock.now(), self.by_hand)
         self._appeared |= set(change.appeared)
         self._returned |= set(change.returned)
@@ -115,9 +118,10 @@ class Library:
         """
         if barcode.startswith("CLN"):
             return None
-        if self.tape_drives and self.recorders:
+        kinds = self._past_kinds | {self.drive_kind(index) for index in self.drive_indices()}
+        if len(kinds) > 1:
             return MediumKind.TAPE if LTO_SUFFIX.search(barcode) else MediumKind.DISC
-        return MediumKind.TAPE if self.tape_drives else MediumKind.DISC
+        return MediumKind.TAPE if MediumKind.TAPE in kinds else MediumKind.DISC
 
     def drive_indices(self) -> list[int]:
         """The numbers of all drives."""
@@ -135,11 +139,15 @@ class Library:
         """A drive itself; only for who owns it at the moment."""
         return self.tape_drives[index] if index in self.tape_drives else self.recorders[index]
 
+    def _use(self, drive: int) -> None:
+        self._in_use.add(drive)
+        self._met.add(drive)  # whatever it held was put back
+
     @contextmanager
     def occupied(self, drive: int) -> Iterator[None]:
         """Nobody looks into a drive meanwhile: for reading a medium that is no volume."""
         with self._robot:
-            self._in_use.add(drive)
+            self._use(drive)
         try:
             yield
         finally:
@@ -158,7 +166,7 @@ class Library:
         try:
             with self._robot:
                 self._bring(barcode, drive)
-                self._in_use.add(drive)
+                self._use(drive)
             device.wait_ready(READY_LIMIT_S)
             self._note(drive, "ready", barcode)
             session = self._identified(barcode, drive, self._catalog.volumes.get(barcode))
@@ -193,7 +201,7 @@ class Library:
         """
         with self._robot:
             self._bring(barcode, drive)
-            self._in_use.add(drive)
+            self._use(drive)
         try:
             device = self.device(drive)
             device.wait_ready(READY_LIMIT_S)
@@ -283,7 +291,10 @@ class Library:
         self._changer.load(slot, drive)
 
     def put_back_quietly(self, drive: int) -> None:
-        """Empty a drive after a failure; a drive that cannot be emptied is down. A busy robot is waited for."""
+        """Empty a drive after a failure; a drive that cannot be emptied is down. A busy robot is waited for.
+
+        A robot that is gone says nothing about the drive, which keeps its volume; the next mount proves who it is.
+        """
         try:
             for _ in range(BUSY_TRIES):
                 try:
@@ -292,6 +303,8 @@ class Library:
                     log.info("robot_busy", library=self.name, drive=drive, reason=str(error))
                     self._clock.sleep(BUSY_WAIT_S)
             self.empty_drive(drive)
+        except ChangerGone as error:
+            log.error("drive_not_emptied", library=self.name, drive=drive, reason=str(error))
         except DriverError as error:
             reason = f"could not be emptied: {error}"
             self._catalog.drives.change(self.name, drive, "down", self._clock.now(), reason=reason)
@@ -330,7 +343,20 @@ class Library:
 
     def clean_up(self) -> None:
         """After a start: a cleaner session for every drive, since their states are unknown. Raises: ChangerError."""
+        indices = self.drive_indices()
         cleaner.clean_up(self, self._catalog, self._clock)
+        self._met.update(indices)
+
+    def meet_newcomers(self) -> bool:
+        """A cleaner session for drives that were attached since the start; whether there were any.
+
+        Raises: ChangerError.
+        """
+        newcomers = set(self.drive_indices()) - self._met
+        if newcomers:
+            cleaner.welcome(self, self._catalog, self._clock, newcomers)
+            self._met |= newcomers
+        return bool(newcomers)
 
     def move(self, source: int, target: int) -> None:
         """Move a volume between two slots, mail slots included."""

@@ -6,7 +6,6 @@ The archive's clock is advanced by hand, so that nobody waits for a policy; the 
 from dataclasses import replace
 from pathlib import Path
 
-from drivers.attached import attached
 from drivers.base import Barcode, MediumKind
 from drivers.clock import SystemClock, VirtualClock
 from drivers.hardware import ManualKind, ScsiKind, open_drives, open_robot
@@ -32,7 +31,7 @@ def robot(library: Simulated, **options: object) -> Devices:
     stable = library.robot.stable
     assert stable is not None, "udev made no name that stays for the robot"
     given = {"load_settle_s": 3.0, **options}
-    return open_robot("test", stable, settled(ScsiKind.options, given), SystemClock(), attached())
+    return open_robot("test", stable, settled(ScsiKind.options, given), SystemClock())
 
 
 def settle_until(world: ArchiveWorld, uids: list[str], wanted: Availability, rounds: int = 15) -> None:
@@ -112,7 +111,7 @@ class DeskWorld(ArchiveWorld):
         self.tgt = tgt
         self.fed: list[Barcode] = []  # what a person put in, in this order
         given = settled(ManualKind.options, {"drives": [RECORDER]})
-        desk = open_drives("desk", given, SystemClock(), attached())
+        desk = open_drives("desk", given, SystemClock())
         pools = volume_pools()
         pools["disc"] = replace(pools["disc"], library="desk")
         super().__init__(root, {"test": robot(library), "desk": desk}, pools, policy, clock=clock, take_over=False)

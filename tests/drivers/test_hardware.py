@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drivers import hardware, kinds
+from drivers import crew, hardware, kinds
 from drivers.attached import AttachedDevice, AttachedKind
 from drivers.base import ElementKind
 from drivers.clock import Clock
@@ -88,7 +88,7 @@ def test_drives_are_given_to_the_elements_that_were_written_down(
     wanted = ["10WT000002", "DISC1", "10WT000001"]
     link = seen[0].stable
     assert link is not None
-    opened = open_robot("lib", link, options(drives=wanted), virtual_clock(), seen)
+    opened = open_robot("lib", link, options(drives=wanted), virtual_clock(), lambda: seen)
     assert {n: drive.serial for n, drive in opened.tape_drives.items()} == {0: "10WT000002", 2: "10WT000001"}
     assert {n: recorder.serial for n, recorder in opened.recorders.items()} == {1: "DISC1"}
     assert opened.tape_drives[0].name == "lib/drive0"
@@ -101,7 +101,7 @@ def test_drives_are_given_to_the_elements_that_were_written_down(
 
 def test_a_robot_that_names_its_drives_needs_no_words(seen: list[AttachedDevice], says: Any) -> None:
     says(answer("FIRN    SIM-LTO8        10WT000002", "10WT000001", "HP      Ultrium         ELSEWHERE"))
-    opened = open_robot("lib", seen[0].sg, options(), virtual_clock(), seen)
+    opened = open_robot("lib", seen[0].sg, options(), virtual_clock(), lambda: seen)
     opened.close()
     assert {n: drive.serial for n, drive in opened.tape_drives.items()} == {0: "10WT000002", 1: "10WT000001"}
     assert opened.recorders == {}
@@ -122,7 +122,7 @@ def test_a_robot_that_does_not_say_leaves_it_to_a_person(
 ) -> None:
     says(data)
     with pytest.raises(LibraryMissing) as caught:
-        open_robot("lib", seen[0].sg, options(), virtual_clock(), seen)
+        open_robot("lib", seen[0].sg, options(), virtual_clock(), lambda: seen)
     message = str(caught.value)
     assert part in message
     assert 'options = {drives = ["...", "..."]}' in message
@@ -133,38 +133,81 @@ def test_a_path_that_is_no_robot_is_answered_with_the_robots_there_are(
     tmp_path: Path, seen: list[AttachedDevice]
 ) -> None:
     with pytest.raises(LibraryMissing, match=r"is no robot; robots seen: .*by-id-ROBOT-.* \(FIRN SIM-sch0 ROBOT-"):
-        open_robot("lib", seen[1].sg, options(drives=["10WT000001"]), virtual_clock(), seen)
+        open_robot("lib", seen[1].sg, options(drives=["10WT000001"]), virtual_clock(), lambda: seen)
     with pytest.raises(LibraryMissing, match=r"is not there; robots seen: none"):
-        open_robot("lib", tmp_path / "sg77", options(), virtual_clock(), seen[1:])
+        open_robot("lib", tmp_path / "sg77", options(), virtual_clock(), lambda: seen[1:])
 
 
 def test_a_drive_that_is_not_there_is_left_out(seen: list[AttachedDevice]) -> None:
-    opened = open_robot("lib", seen[0].sg, options(drives=["GONE", "10WT000001"]), virtual_clock(), seen)
+    opened = open_robot("lib", seen[0].sg, options(drives=["GONE", "10WT000001"]), virtual_clock(), lambda: seen)
     opened.close()
     assert list(opened.tape_drives) == [1]
     with pytest.raises(LibraryMissing, match=r"none of its drives is attached \(wanted: GONE; seen here: 10WT000001"):
-        open_robot("lib", seen[0].sg, options(drives=["GONE"]), virtual_clock(), seen)
+        open_robot("lib", seen[0].sg, options(drives=["GONE"]), virtual_clock(), lambda: seen)
+
+
+def test_a_drive_that_is_attached_later_joins_with_an_inventory(
+    tmp_path: Path, seen: list[AttachedDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = seen[:2]
+    opened = open_robot(
+        "lib", seen[0].sg, options(drives=["10WT000001", "10WT000002", "DISC1"]), virtual_clock(), lambda: there
+    )
+    asked = dict(opened.tape_drives)
+    player = Player(tmp_path / "mtx", [recording("tgt/status")] * 3)
+    monkeypatch.setenv("PATH", f"{player.path.parent}:/usr/bin:/bin")
+    opened.changer.inventory()
+    assert dict(opened.tape_drives) == asked, "nothing came"
+    there = [*seen[:2], replace(seen[2], product="BOX"), replace(seen[3], node=None)]
+    opened.changer.inventory()
+    assert dict(opened.tape_drives) == asked, "one of unknown kind, one that is not ready"
+    assert opened.recorders == {}
+    there = seen
+    opened.changer.inventory()
+    assert {n: drive.serial for n, drive in opened.tape_drives.items()} == {0: "10WT000001", 1: "10WT000002"}
+    assert opened.recorders[2].serial == "DISC1"
+    with pytest.raises(LibraryBusy, match="DISC1"):
+        open_drives("desk", settled(ManualKind.options, {"drives": ["DISC1"]}), virtual_clock(), lambda: seen)
+    opened.close()
+
+
+def test_a_drive_fed_by_hand_joins_the_others(seen: list[AttachedDevice]) -> None:
+    there = seen[:1]
+    wanted = settled(ManualKind.options, {"drives": ["DISC1", "10WT000002"]})
+    opened = open_drives("desk", wanted, virtual_clock(), lambda: there)
+    with Ownership(["10WT000002"]) as other:
+        there = seen
+        opened.crew.join(lambda: there)
+        assert (list(opened.recorders), list(opened.tape_drives)) == ([0], []), "the other one is somebody else's"
+        other.close()
+        opened.crew.join(lambda: there)
+    assert opened.tape_drives[1].serial == "10WT000002"
+    opened.close()
 
 
 def test_a_library_has_one_owner(seen: list[AttachedDevice]) -> None:
     wanted = options(drives=["10WT000001"])
-    opened = open_robot("lib", seen[0].sg, wanted, virtual_clock(), seen)
+    opened = open_robot("lib", seen[0].sg, wanted, virtual_clock(), lambda: seen)
     with pytest.raises(LibraryBusy, match="belongs to another process"):
-        open_robot("lib", seen[0].sg, wanted, virtual_clock(), seen)
+        open_robot("lib", seen[0].sg, wanted, virtual_clock(), lambda: seen)
     with pytest.raises(LibraryBusy, match="10WT000001"):
-        open_drives("desk", settled(ManualKind.options, {"drives": ["DISC1", "10WT000001"]}), virtual_clock(), seen)
+        open_drives(
+            "desk", settled(ManualKind.options, {"drives": ["DISC1", "10WT000001"]}), virtual_clock(), lambda: seen
+        )
     opened.close()
-    open_drives("desk", settled(ManualKind.options, {"drives": ["DISC1"]}), virtual_clock(), seen).close()
-    open_robot("lib", seen[0].sg, wanted, virtual_clock(), seen).close()
+    open_drives("desk", settled(ManualKind.options, {"drives": ["DISC1"]}), virtual_clock(), lambda: seen).close()
+    open_robot("lib", seen[0].sg, wanted, virtual_clock(), lambda: seen).close()
 
 
 def test_a_drive_of_unknown_generation_is_a_question_to_a_person(seen: list[AttachedDevice]) -> None:
     unknown = [replace(device, product="BOX") for device in seen]
     for _ in range(2):  # what was taken for the first try is free again
         with pytest.raises(LibraryMissing, match=r"'BOX'.*options = \{tape_model = \"LTO-8\"\}"):
-            open_robot("lib", seen[0].sg, options(drives=["10WT000001"]), virtual_clock(), unknown)
+            open_robot("lib", seen[0].sg, options(drives=["10WT000001"]), virtual_clock(), lambda: unknown)
         with pytest.raises(LibraryMissing, match="tape_model"):
-            open_drives("desk", settled(ManualKind.options, {"drives": ["10WT000001"]}), virtual_clock(), unknown)
+            open_drives(
+                "desk", settled(ManualKind.options, {"drives": ["10WT000001"]}), virtual_clock(), lambda: unknown
+            )
 
 
 def test_a_name_that_cannot_be_bound_is_no_other_owner() -> None:
@@ -174,7 +217,7 @@ def test_a_name_that_cannot_be_bound_is_no_other_owner() -> None:
 
 def test_drives_without_a_robot_are_a_library_fed_by_hand(seen: list[AttachedDevice]) -> None:
     opened = open_drives(
-        "desk", settled(ManualKind.options, {"drives": ["DISC1", "10WT000002"]}), virtual_clock(), seen
+        "desk", settled(ManualKind.options, {"drives": ["DISC1", "10WT000002"]}), virtual_clock(), lambda: seen
     )
     opened.close()
     assert opened.changer.by_hand
@@ -194,7 +237,7 @@ def test_options_reach_the_drives(seen: list[AttachedDevice], monkeypatch: pytes
             given.append("closed")
 
     for name in ("StTapeDrive", "XorrisoRecorder"):
-        monkeypatch.setattr(hardware, name, Noted)
+        monkeypatch.setattr(crew, name, Noted)
     wanted = options(
         drives=["10WT000001", "DISC1"],
         compression=True,
@@ -203,7 +246,7 @@ def test_options_reach_the_drives(seen: list[AttachedDevice], monkeypatch: pytes
         burn_speed=4,
         tape_model="LTO-8",
     )
-    open_robot("lib", seen[0].sg, wanted, virtual_clock(), seen).close()
+    open_robot("lib", seen[0].sg, wanted, virtual_clock(), lambda: seen).close()
     tape, disc, closed = given
     assert (tape.compression, tape.key_dir, tape.key_name, tape.model) == (True, Path("/keys"), "k", "LTO-8")
     assert (disc.speed, disc.simulate, disc.lock_tray) == (4, False, True)
@@ -242,12 +285,18 @@ def test_options_that_contradict_each_other_are_named(
     assert {fault.option for fault in kind.check(given)} == wrong
 
 
-def test_without_hardware_the_kinds_say_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardware, "attached", lambda: ())
+def test_without_hardware_the_kinds_say_what_is_missing(tmp_path: Path, seen: list[AttachedDevice]) -> None:
     with pytest.raises(LibraryMissing, match="robots seen: none"):
         ScsiKind().open("lib", tmp_path / "sg0", {}, virtual_clock())
     with pytest.raises(LibraryMissing, match="seen here: none"):
-        ManualKind().open("desk", Path(), {"drives": ["A"]}, virtual_clock())
+        open_robot("lib", seen[0].sg, options(drives=["A"]), virtual_clock(), lambda: seen[:1])
+
+
+def test_drives_that_a_person_feeds_may_all_be_attached_later(tmp_path: Path) -> None:
+    desk = ManualKind().open("desk", Path(), {"drives": [f"ABSENT-{tmp_path.name}"]}, virtual_clock())
+    assert desk.changer.inventory().elements == ()
+    assert (dict(desk.tape_drives), dict(desk.recorders)) == ({}, {})
+    desk.close()
 
 
 def test_a_missing_tool_is_no_answer(
@@ -258,4 +307,4 @@ def test_a_missing_tool_is_no_answer(
     with pytest.raises(CommandFailed, match="sg_raw"):
         hardware.read_identifiers(seen[0].sg)
     with pytest.raises(LibraryMissing, match="install it"):
-        open_robot("lib", seen[0].sg, options(), virtual_clock(), seen)
+        open_robot("lib", seen[0].sg, options(), virtual_clock(), lambda: seen)

@@ -53,7 +53,7 @@ def sysfs(root: Path, node: Path, **facts: str) -> Path:
 
 
 def test_bytes_are_read_and_the_end_is_short(file: Path) -> None:
-    tray = KernelTray("rec", file)
+    tray = KernelTray("rec", lambda: file)
     assert tray.address == str(file)
     assert tray.read(4, 4) == bytes([4, 5, 6, 7])
     assert tray.read(4000, 1000) == file.read_bytes()[4000:]
@@ -67,12 +67,12 @@ def test_bytes_are_read_and_the_end_is_short(file: Path) -> None:
 def test_discs_are_counted_where_the_kernel_counts_them(file: Path, tmp_path: Path) -> None:
     link = tmp_path / "by-id"
     link.symlink_to(file)
-    assert KernelTray("rec", link, sysfs(tmp_path, file, diskseq="12\n")).change_number() == 12
-    assert KernelTray("rec", file, tmp_path).change_number() is None
+    assert KernelTray("rec", lambda: link, sysfs(tmp_path, file, diskseq="12\n")).change_number() == 12
+    assert KernelTray("rec", lambda: file, tmp_path).change_number() is None
 
 
 def test_a_file_is_no_drive_and_says_so(file: Path, tmp_path: Path) -> None:
-    tray = KernelTray("rec", file, sysfs(tmp_path, file, device_state="running\n"))
+    tray = KernelTray("rec", lambda: file, sysfs(tmp_path, file, device_state="running\n"))
     for ask in (tray.door, tray.size_bytes, tray.eject):
         with pytest.raises(DeviceError, match="Inappropriate ioctl"):
             ask()
@@ -81,14 +81,33 @@ def test_a_file_is_no_drive_and_says_so(file: Path, tmp_path: Path) -> None:
 
 
 def test_a_device_that_is_not_there_is_gone(tmp_path: Path) -> None:
-    tray = KernelTray("rec", tmp_path / "sr7", tmp_path)
+    tray = KernelTray("rec", lambda: tmp_path / "sr7", tmp_path)
     for ask in (tray.door, tray.size_bytes, tray.eject, lambda: tray.read(0, 1)):
         with pytest.raises(DeviceGone):
             ask()
 
 
+def test_a_recorder_that_comes_back_under_another_number_is_used_there(file: Path, tmp_path: Path) -> None:
+    nodes: list[Path | None] = [None]
+    tray = KernelTray("rec", lambda: nodes[-1], sysfs(tmp_path, tmp_path / "sr9", diskseq="3\n"))
+    for ask in (tray.door, lambda: tray.address, lambda: tray.read(0, 1)):
+        with pytest.raises(DeviceGone, match="its power"):
+            ask()
+    assert tray.change_number() is None
+    nodes.append(file)
+    assert tray.read(1, 1) == b"\1"
+    nodes.append(file.rename(tmp_path / "sr9"))
+    tray.let_go()
+    assert tray.read(1, 1) == b"\1"
+    assert (tray.address, tray.change_number()) == (str(tmp_path / "sr9"), 3)
+    nodes.append(None)
+    tray.let_go()
+    with pytest.raises(DeviceGone):
+        tray.eject()
+
+
 def test_a_device_that_went_offline_is_gone(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tray = KernelTray("rec", file, sysfs(tmp_path, file, device_state="transport-offline\n"))
+    tray = KernelTray("rec", lambda: file, sysfs(tmp_path, file, device_state="transport-offline\n"))
 
     def broken(descriptor: int, size: int, offset: int) -> bytes:
         raise OSError(errno.EIO, "Input/output error")
@@ -99,7 +118,7 @@ def test_a_device_that_went_offline_is_gone(file: Path, tmp_path: Path, monkeypa
 
 
 def test_a_sector_that_cannot_be_read_is_a_medium_error(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tray = KernelTray("rec", file)
+    tray = KernelTray("rec", lambda: file)
     whole = os.pread
 
     def broken(descriptor: int, size: int, offset: int) -> bytes:

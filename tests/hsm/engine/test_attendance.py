@@ -12,7 +12,8 @@ from drivers.clock import VirtualClock
 from drivers.udev import DeviceChange, What
 from hsm.catalog import Catalog
 from hsm.catalog.errors import CatalogUnavailable
-from hsm.engine.attendance import GONE_REASON, Attendance, verdicts
+from hsm.engine.attendance import Attendance, verdicts
+from hsm.library.cleaner import GONE as GONE_REASON
 from hsm.states import DriveState
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)

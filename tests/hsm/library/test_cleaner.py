@@ -1,14 +1,16 @@
 """After a start every drive is asked, rewound, looked into and emptied; one with which that does not work is down."""
 
 import io
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from drivers.base import Barcode
+from drivers.base import Barcode, TapeDrive
 from drivers.errors import DeviceGone
 from hsm.states import DriveState
-from tests.support.world import World
+from tests.support.studies import small_ct
+from tests.support.world import TAPES_ONLY, World
 
 FIRST, SECOND = Barcode("A00001L8"), Barcode("A00002L8")
 
@@ -115,4 +117,76 @@ def test_a_tape_in_another_ones_place_is_told(world: World) -> None:
         write(session, encode(label_of("C99999L8")))
     world.library.clean_up()
     assert world.catalog.events.list(name="volume_swapped")[0].fields["label"] == "C99999L8"
+    assert empty(world)
+
+
+class Later(Mapping[int, TapeDrive]):
+    """Tape drives of which one is attached later."""
+
+    def __init__(self, drives: Mapping[int, TapeDrive], missing: set[int]) -> None:
+        self._drives, self.missing = drives, missing
+
+    def __getitem__(self, index: int) -> TapeDrive:
+        if index in self.missing:
+            raise KeyError(index)
+        return self._drives[index]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter([index for index in self._drives if index not in self.missing])
+
+    def __len__(self) -> int:
+        return len(self._drives) - len(self.missing)
+
+
+def started_without(world: World, tmp_path: Path, *missing: int) -> tuple[World, Later]:
+    """The same archive after a restart that found some drives missing."""
+    world.close()
+    world = World(tmp_path, TAPES_ONLY, discs=(), take_over=False)
+    world.library.tape_drives = later = Later(world.library.tape_drives, set(missing))
+    world.engine.take_over()
+    return world, later
+
+
+def test_a_drive_that_is_attached_again_is_asked_emptied_and_up(world: World, tmp_path: Path) -> None:
+    world, later = started_without(world, tmp_path, 1)
+    assert states(world)[1] == (DriveState.DOWN, "it is not there any more")
+    world.engine.take_inventory()
+    assert states(world)[1][0] is DriveState.DOWN
+    loaded(world, 0, 1, content=b"something")
+    later.missing.clear()
+    world.engine.take_inventory()
+    assert states(world)[1] == (DriveState.EMPTY, "its device is back")
+    assert [e.index for e in world.simulated.changer.inventory().drives() if e.full] == [0], "only the newcomer"
+    assert not world.library.meet_newcomers()
+
+
+def test_a_drive_that_was_never_there_gets_work_when_it_is_attached(tmp_path: Path) -> None:
+    world = World(tmp_path, TAPES_ONLY, discs=(), take_over=False)
+    world.library.tape_drives = later = Later(world.library.tape_drives, {1})
+    world.engine.take_over()
+    world.catalog.drives.change("test", 0, "down", world.clock.now(), reason="it smells")
+    uid = world.receive(small_ct())
+    world.settle(2)
+    assert not world.verified_volumes(uid)
+    later.missing.clear()
+    world.engine.take_inventory()
+    world.settle()
+    assert world.verified_volumes(uid) == {FIRST, Barcode("B00001L8")}
+
+
+def test_a_drive_that_a_person_took_down_stays_down_when_it_is_attached(world: World, tmp_path: Path) -> None:
+    world.catalog.drives.change("test", 1, "down", world.clock.now(), reason="it smells")
+    world, later = started_without(world, tmp_path, 1)
+    later.missing.clear()
+    world.engine.take_inventory()
+    assert states(world)[1] == (DriveState.DOWN, "it smells")
+
+
+def test_drives_are_looked_into_when_a_robot_that_was_off_at_the_start_is_on(tmp_path: Path) -> None:
+    world = World(tmp_path, discs=(), take_over=False)
+    loaded(world, 0, content=b"x")
+    world.simulated.faults.add("fail inventory")
+    world.engine.take_over()
+    assert not empty(world)
+    world.engine.take_inventory()
     assert empty(world)

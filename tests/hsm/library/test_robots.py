@@ -8,7 +8,7 @@ import pytest
 
 from drivers.base import Barcode, ElementKind
 from drivers.clock import VirtualClock
-from drivers.errors import BarcodeAmbiguous, ChangerError, DriveEmpty
+from drivers.errors import BarcodeAmbiguous, ChangerError, ChangerGone, DriveEmpty, MediumError
 from hsm.library import Library
 from hsm.states import Availability, DriveState, Place
 from tests.support.library import make_library
@@ -156,3 +156,23 @@ def test_each_robot_serves_its_own_volumes(tmp_path: Path) -> None:
     assert world.availability(UID) is Availability.NEARLINE
     assert world.catalog.recalls.state(world.recall(UID)).done
     world.close()
+
+
+@pytest.mark.parametrize("goes", ["inventory", "unload"])
+def test_a_robot_that_is_gone_is_no_fault_of_the_drive_that_it_should_have_emptied(
+    world: World, monkeypatch: pytest.MonkeyPatch, goes: str
+) -> None:
+    def gone(*_: object) -> None:
+        raise ChangerGone("the robot was switched off")
+
+    with pytest.raises(MediumError), world.library.mount(A, 0, "read"), monkeypatch.context() as off:
+        off.setattr(world.simulated.changer, goes, gone)
+        try:
+            raise MediumError("a bad place")
+        finally:
+            world.library.put_back_quietly(0)
+    assert world.catalog.drives.get("test", 0).state not in (DriveState.DOWN, DriveState.FAILED)
+    with world.library.mount(A, 0, "read") as session:
+        assert session.barcode == A
+    with world.library.mount(B, 0, "read") as session:
+        assert session.barcode == B

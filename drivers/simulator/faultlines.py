@@ -138,6 +138,7 @@ def _forms() -> tuple[_Form, ...]:
 
 
 _FORMS = _forms()
+_BY_RECORDS = (Action.FAIL, Action.LOSE_POWER, Action.DEFER, Action.ATTENTION)  # may strike in the middle of a call
 _MODIFIER = re.compile(
     r"\s+(?:(?:on|in) drive (?P<drive>\S+)"
     r"|(?:on|of) volume (?P<volume>\S+)"
@@ -184,6 +185,8 @@ def _modified(fault: Fault, line: str, rest: str) -> Fault:
         else:
             fault = replace(fault, times=int(match["times"]))
         rest = rest[match.end() :]
+    if fault.counts == "records" and fault.action not in _BY_RECORDS:
+        raise FaultsInvalid(f"{line!r} strikes whole calls; write for example 'after {fault.after} calls'")
     return fault
 
 

@@ -38,6 +38,7 @@ def test_every_part_of_a_line_is_understood() -> None:
         ("never ready on", "'on' at the end"),
         ("never ready on drive 0 sometimes", "'sometimes' at the end"),
         ("never readying", "'ing' at the end"),
+        ("hang write after 2 records", "after 2 calls"),
         ("never ready oncemore", "'oncemore' at the end"),
     ],
 )

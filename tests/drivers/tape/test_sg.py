@@ -10,7 +10,7 @@ from drivers.command import Completed
 from drivers.errors import CommandFailed, UnitAttention
 from drivers.sg import Sense
 from drivers.tape import composing
-from tests.drivers.tape.recorded import recorded
+from tests.drivers.tape.recorded import names, recorded
 
 Tool = Callable[[str, int, str], Path]
 
@@ -30,17 +30,22 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
     return made
 
 
-@pytest.mark.parametrize(
-    ("name", "sense"),
-    [
-        ("turs_ready", Sense()),
-        ("turs_ua", Sense("unit attention", "not ready to ready change, medium may have changed")),
-        ("turs_becoming-ready", Sense("unit attention", "not ready to ready change, medium may have changed")),
-        ("turs_cleaning", Sense("not ready", "cleaning cartridge installed")),
-        ("turs_offline", Sense("not ready")),
-        ("logs_bad-page", Sense("illegal request")),
-    ],
-)
+SENSES = {
+    "turs_ready": Sense(),
+    "turs_ua": Sense("unit attention", "not ready to ready change, medium may have changed"),
+    "turs_becoming-ready": Sense("unit attention", "not ready to ready change, medium may have changed"),
+    "turs_cleaning": Sense("not ready", "cleaning cartridge installed"),
+    "turs_offline": Sense("not ready"),
+    "logs_bad-page": Sense("illegal request"),
+}
+
+
+def test_every_recording_is_read_by_some_parser() -> None:
+    status_and_logs = {*names("*_status-*"), *names("logs_*")}  # test_mtio.py and test_sg_logs.py read all of these
+    assert set(names("*")) - status_and_logs - {"densities"} == SENSES.keys() - status_and_logs
+
+
+@pytest.mark.parametrize(("name", "sense"), SENSES.items())
 def test_the_sense_is_read_from_what_was_printed(name: str, sense: Sense) -> None:
     assert sg.sense_of(recorded(name)) == sense
     assert sense.good == (recorded(name).status == 0)

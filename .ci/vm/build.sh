@@ -2,6 +2,7 @@
 # Makes the test machine: Debian's kernel and a small Debian 12 with a virtual tape library and DVD recorder in it.
 #
 #   build.sh [CACHE]     prints the folder that holds the machine, for `run.sh --image`
+#   build.sh check       prints why this cannot be done on this computer, or nothing; exit status 1 or 0
 #
 # CACHE is ${XDG_CACHE_HOME:-~/.cache}/firn/vm unless FIRN_VM_CACHE or the argument says otherwise. What is there already and
 # was made from the same scripts and packages is used as it is, without network. FIRN_VM_REBUILD=1 makes it anew.
@@ -30,6 +31,8 @@ modules=(
 say() { printf 'firn: test machine: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
+only_check=''
+[ "${1:-}" != check ] || { only_check=yes; shift; }
 cache=${1:-${FIRN_VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/firn/vm}}
 mkdir -p "$cache"
 cache=$(readlink -f "$cache")
@@ -38,6 +41,23 @@ packages=("${machine_packages[@]}")
 mapfile -t -O "${#packages[@]}" packages < <(../bootstrap.sh packages && sed -n 's/^\([a-z][^ #]*\).*/\1/p' guest/packages)
 fingerprint=$({ cat build.sh guest/*; printf '%s\n' "$suite" "${packages[@]}"; } | sha256sum | cut -c 1-16)
 image=$cache/$fingerprint
+
+missing() { # PROGRAM...
+    local program
+    for program in "$@"; do
+        PATH=$PATH:/sbin:/usr/sbin command -v "$program" >/dev/null || { echo "$program"; return; }
+    done
+}
+if [ -n "$only_check" ]; then
+    program=$(missing qemu-system-x86_64 mkfs.ext4)
+    if [ -z "$program" ] && [ ! -e "$image/root.img" ]; then
+        program=$(missing mmdebstrap cpio depmod)
+        [ -n "$program" ] || [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null ||
+            { echo "the test machine is made with root's rights, and sudo does not give them here without a password"; exit 1; }
+    fi
+    [ -z "$program" ] || { echo "there is no $program here; .ci/bootstrap.sh test installs it on Debian"; exit 1; }
+    exit
+fi
 
 # Two builds at once: the second waits and then finds it done.
 exec 9>"$cache/lock"
@@ -53,9 +73,8 @@ if [ "$(id -u)" -ne 0 ]; then
     sudo FIRN_VM_REBUILD="${FIRN_VM_REBUILD:-}" FIRN_VM_OWNER="$(id -u):$(id -g)" "$PWD/build.sh" "$cache"
     exit
 fi
-for program in mmdebstrap cpio mkfs.ext4 depmod; do
-    [ -n "$(PATH=$PATH:/sbin:/usr/sbin command -v $program)" ] || fail "there is no $program; run .ci/bootstrap.sh devices first"
-done
+program=$(missing mmdebstrap cpio mkfs.ext4 depmod)
+[ -z "$program" ] || fail "there is no $program; run .ci/bootstrap.sh devices first"
 
 started=$SECONDS
 work=$(mktemp -d "$cache/building.XXXXXX")

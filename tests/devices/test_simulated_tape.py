@@ -1,6 +1,8 @@
 """StTapeDrive with the kernel's st and the drives of the simulator's iSCSI target."""
 
 import itertools
+import json
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +11,7 @@ from drivers.base import Barcode
 from drivers.clock import SystemClock
 from drivers.simulator import VolumeSpec
 from drivers.tape import StTapeDrive, TapeOptions
+from tests.devices.attach import run
 from tests.devices.simulated import Simulated, two_drives
 from tests.drivers.contract.tape_contract import Bench, TapeContract
 
@@ -54,3 +57,18 @@ class TestStTapeDriveOnTheSimulator(TapeContract):
     def test_loading_takes_its_time(self, bench: Bench, library: Simulated) -> None:  # type: ignore[override]
         library.faults("never ready on drive 0")  # the library is too fast to be caught at it
         super().test_loading_takes_its_time(bench)
+
+
+def test_a_drive_is_certified_with_the_cartridge_in_it(library: Simulated) -> None:
+    barcode = Barcode(f"T{next(numbers):05}L8")
+    library.hands.buy(VolumeSpec(barcode, "LTO-8", 5 * TAPE_BYTES))
+    library.arrange({1: barcode})
+    library.changer.load(1, 0)
+    argv = (sys.executable, "-m", "appliance.cli", "drives", "certify", library.drive(0).serial, "--megabytes", 20)
+    report = json.loads(run(*argv, "--json"))
+    assert report["good"], report
+    assert {step["name"] for step in report["steps"]} >= {"filemarks", "end of data", "position", "flush", "alerts"}
+    again = run("sh", "-c", '"$@" 2>&1', "sh", *argv, status=None)
+    assert "--overwrite" in again, "a cartridge with data is not written over unasked"
+    run("mt", "-f", library.drive(0).node, "offline")
+    library.changer.unload(0, 1)

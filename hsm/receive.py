@@ -64,6 +64,7 @@ class Announced:
 
     sop_class_uid: str | None = None
     sop_instance_uid: str | None = None
+    study_instance_uid: str | None = None
 
 
 class Arriving:
@@ -180,6 +181,7 @@ class Arriving:
         for name, said, found in (
             ("SOP Instance UID", self._announced.sop_instance_uid, header.sop_instance_uid),
             ("SOP Class UID", self._announced.sop_class_uid, header.sop_class_uid),
+            ("Study Instance UID", self._announced.study_instance_uid, header.study_instance_uid),
         ):
             if said is not None and said != found:
                 return f"{name} differs: {said[:64]} announced, {found} in the data set"

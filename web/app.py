@@ -15,6 +15,8 @@ from hsm.states import JobState
 from web import bars, errors, security, words
 from web.access import gate
 from web.api import me
+from web.dicomweb import storing as dicomweb_storing
+from web.dicomweb import views as dicomweb
 from web.services import EXTENSION, Services
 from web.services import services as present_services
 from web.views import (
@@ -46,6 +48,8 @@ VIEWS: tuple[ModuleType, ...] = (
     sign_in,
     health,
     me,
+    dicomweb,
+    dicomweb_storing,
 )
 NAVIGATION = (
     ("dashboard.show", "Overview", Right.LOOK),

@@ -10,6 +10,7 @@ from flask import Response, request
 
 CONTENT_TYPE = "application/problem+json"
 API_PREFIX = "/api/"
+DICOMWEB_PREFIX = "/dicom-web/"
 METRICS = "/metrics"
 KINDS: Mapping[int, str] = {
     400: "malformed",
@@ -69,7 +70,7 @@ class Refused(Exception):
 
 def for_programs() -> bool:
     """Whether the present request is a program's, which reads no pages."""
-    return request.path.startswith(API_PREFIX) or request.path == METRICS
+    return request.path.startswith((API_PREFIX, DICOMWEB_PREFIX)) or request.path == METRICS
 
 
 def title(status: int) -> str:

@@ -19,6 +19,7 @@ class Right(StrEnum):
     METRICS = "metrics"  # read figures about the house as a whole; no patient, no study
     LOOK = "look"  # see studies, volumes, jobs, rules, events
     RECALL = "recall"  # have studies brought back, take such a wish back
+    STORE = "store"  # send studies in
     RULES = "rules"  # publish rules, place and lift holds
     MEDIA = "media"  # label, import, export, move, retire, verify volumes
     ADMINISTER = "administer"  # people, drives, peers, settings
@@ -26,8 +27,8 @@ class Right(StrEnum):
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.VIEWER: frozenset({Right.METRICS, Right.LOOK}),
-    Role.STAFF: frozenset({Right.METRICS, Right.LOOK, Right.RECALL}),
-    Role.ARCHIVIST: frozenset({Right.METRICS, Right.LOOK, Right.RECALL, Right.RULES, Right.MEDIA}),
+    Role.STAFF: frozenset({Right.METRICS, Right.LOOK, Right.RECALL, Right.STORE}),
+    Role.ARCHIVIST: frozenset({Right.METRICS, Right.LOOK, Right.RECALL, Right.STORE, Right.RULES, Right.MEDIA}),
     Role.ADMINISTRATOR: frozenset(Right),
 }
 

@@ -26,6 +26,11 @@ ANSWERS = {
     "number": "1",
     "name": "a-viewer",
     "filename": "firn.css",
+    "study": "1.2.3.9",
+    "series": "1.2.3.9.1",
+    "instance": "1.2.3.9.1.2",
+    "numbers": "1",
+    "path": "7FE00010",
 }
 
 
@@ -77,7 +82,7 @@ def test_every_route_refuses_everyone_without_the_right(world: World, role: Role
     tried = 0
     for rule, path in routes(app):
         rights = needed(app, rule.endpoint)
-        client = stranger(world) if role is None else browser(world.services(), role)
+        client = app.test_client() if role is None else browser(world.services(), role, app)
         allowed = all(role is not None and may(role, right) for right in rights)
         if "POST" in (rule.methods or ()):
             token = token_of(client, "/sign-in" if role is None else "/password")

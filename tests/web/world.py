@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from flask import Flask
 from flask.testing import FlaskClient
 
 from drivers.base import Barcode, Element, ElementKind, Inventory, MediumKind
@@ -48,14 +49,14 @@ HOSTILE = "\x00<script>alert(1)</script>\u202eEVIL^\"'><img src=x onerror=alert(
 CHINESE = "王小明" * 22
 
 
-def browser(services: Services, role: Role = Role.ADMINISTRATOR) -> FlaskClient:
-    """A browser in which somebody of this role is signed in."""
+def browser(services: Services, role: Role = Role.ADMINISTRATOR, app: Flask | None = None) -> FlaskClient:
+    """A browser in which somebody of this role is signed in, at pages made anew or at these."""
     accounts, now, name = services.catalog.accounts, services.clock.now(), f"a-{role.value}"
     if accounts.find(name) is None:
         accounts.add(name, "Somebody", role, "no password fits this", False, "test", now)
     token = secrets.token_urlsafe(8)
     accounts.sign_in(name, token, "127.0.0.1", now)
-    client = create_app(services).test_client()
+    client = (app or create_app(services)).test_client()
     with client.session_transaction() as session:
         session[TOKEN] = token
     return client

@@ -18,6 +18,7 @@ SCOPES = {
     Right.METRICS: "read figures about the house: /metrics",
     Right.LOOK: "see studies, volumes, jobs, rules, events",
     Right.RECALL: "have studies brought back",
+    Right.STORE: "send studies in",
     Right.RULES: "publish rules, place and lift holds",
     Right.MEDIA: "label, import, export, move, retire, verify volumes",
     Right.ADMINISTER: "people, drives, peers, settings",

@@ -1,0 +1,67 @@
+"""A whole archive that answers over HTTP on this machine."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+from dicomweb_client import DICOMwebClient
+from werkzeug.serving import make_server
+
+from hsm.access.roles import RIGHTS, Right, Role
+from hsm.facts import DiskFacts
+from tests.support.world import World
+from web.access.tokens import new_token
+from web.app import create_app
+from web.services import Services, WebSettings
+
+
+@dataclass
+class House:
+    """The archive and where it answers."""
+
+    world: World
+    url: str
+
+    def session(self, role: Role = Role.ARCHIVIST, *scopes: Right) -> requests.Session:
+        """Requests with a token of somebody of this role."""
+        catalog, now, name = self.world.catalog, self.world.clock.now(), f"a-{role.value}"
+        if catalog.accounts.find(name) is None:
+            catalog.accounts.add(name, "Somebody", role, "no password fits this", False, "test", now)
+        token = new_token()
+        catalog.tokens.add(name, f"test-{token[-6:]}", scopes or RIGHTS[role], token, None, name, now)
+        session = requests.Session()
+        session.headers["Authorization"] = f"Bearer {token}"
+        return session
+
+    def client(self, role: Role = Role.ARCHIVIST) -> DICOMwebClient:
+        """A client that is not ours."""
+        return DICOMwebClient(self.url, session=self.session(role))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """An empty archive with two tape pools and a pool of discs."""
+    world = World(tmp_path)
+    disk = DiskFacts(capacity_bytes=10**12, used_bytes=10**11, high_water_pct=85, low_water_pct=75)
+    services = Services(
+        catalog=world.catalog,
+        archive=world.archive,
+        pool_usage=lambda: disk,
+        pool_check=world.pool.check,
+        volume_pools=world.volume_pools,
+        settings=WebSettings(secret_key=b"s" * 32),
+        clock=world.clock,
+    )
+    server = make_server("127.0.0.1", 0, create_app(services), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, name="test-http")
+    thread.start()
+    try:
+        yield House(world, f"http://127.0.0.1:{server.server_port}/dicom-web")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        world.close()

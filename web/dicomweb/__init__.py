@@ -1,0 +1,1 @@
+"""DICOMweb: searching, retrieving and storing over HTTP. Source: PS3.18 chapters 8 to 10."""

@@ -252,6 +252,7 @@ class Drive(Base):
     wants_cleaning: Mapped[bool] = mapped_column(default=False)
     cleaned_at: Mapped[datetime | None]
     mounts: Mapped[int] = mapped_column(default=0)
+    recalls_only: Mapped[bool] = mapped_column(default=False)  # a person keeps it for recalls
 
 
 class CleaningCartridge(Base):

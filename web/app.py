@@ -21,6 +21,7 @@ from web.services import EXTENSION, Services
 from web.services import services as present_services
 from web.views import (
     dashboard,
+    drives,
     events,
     health,
     jobs,
@@ -38,6 +39,7 @@ VIEWS: tuple[ModuleType, ...] = (
     dashboard,
     studies,
     library,
+    drives,
     volumes,
     jobs,
     policies,
@@ -62,6 +64,7 @@ NAVIGATION = (
     ("quarantine.index", "Quarantine", Right.LOOK),
     ("people.index", "People", Right.ADMINISTER),
 )
+PART_OF = {"drives": "library"}  # pages that have no entry of their own in the navigation
 ASSET_MAX_AGE_S = 30 * 86400  # an address changes with its content, see asset()
 
 
@@ -133,7 +136,7 @@ def of_this_request() -> dict[str, Any]:
         "layout": "bare.html" if refreshes else "base.html",
         "now": now,
         "poll_s": house.settings.poll_s,
-        "section": request.blueprint or "",
+        "section": PART_OF.get(request.blueprint or "", request.blueprint or ""),
         "when": when,
         "zone_name": now.astimezone(house.settings.zone).tzname(),
     }

@@ -5,16 +5,19 @@ from typing import Annotated, Any
 import typer
 
 from appliance.cli.application import app, family
-from appliance.cli.failures import not_found, refused
+from appliance.cli.failures import not_found
 from appliance.cli.looking import Json
-from appliance.cli.session import Session, session
+from appliance.cli.session import COMMAND_LINE, Session, session
 from appliance.cli.shapes import cleaning_row, drive_row, job_row
 from appliance.cli.waiting import DEFAULT_LIMIT_S, Wait, WaitLimit, wait_for_jobs
 from appliance.cli.words import ago, safe
 from drivers.base import MediumKind
 from hsm.catalog.records import DriveRecord
 from hsm.facts import JobRecord
-from hsm.states import DriveState, JobState
+from hsm.media.drives import at_work, set_down, set_up
+from hsm.media.drives import reserve as keep
+from hsm.media.robots import ask_clean
+from hsm.states import JobState
 from web.words import count, kind_words, said
 
 drives_app = family("Tape drives and disc recorders.")
@@ -37,11 +40,7 @@ def drive(current: Session, name: str) -> DriveRecord:
 
 def _at_work(current: Session, entry: DriveRecord) -> JobRecord | None:
     """The running job on the volume that a drive holds, or of the drive itself."""
-    for job in current.catalog.jobs.list(states=(JobState.RUNNING,), limit=1000):
-        own = job.payload.get("library") == entry.library and job.payload.get("drive") == entry.index
-        if own or (job.barcode is not None and job.barcode == entry.barcode):
-            return job
-    return None
+    return at_work(entry, current.catalog.jobs.list(states=(JobState.RUNNING,), limit=1000))
 
 
 @drives_app.command("list")
@@ -87,6 +86,7 @@ def _activity(job: JobRecord | None) -> str:
 
 def _remarks(entry: DriveRecord) -> list[str]:
     remarks = [entry.reason] if entry.reason else []
+    remarks += ["kept for recalls"] if entry.recalls_only else []
     remarks += ["asks to be cleaned"] if entry.wants_cleaning else []
     return remarks + [alert.replace("_", " ") for alert in entry.alerts]
 
@@ -120,9 +120,7 @@ def up(context: typer.Context, name: DriveArgument) -> None:
     """Use a drive again that was set aside."""
     current = session(context)
     entry = drive(current, name)
-    if entry.state not in (DriveState.DOWN, DriveState.FAILED):
-        raise refused(f"{name} is {said(entry.state).word}, not set aside; nothing was changed.")
-    current.catalog.drives.change(entry.library, entry.index, "up", current.now())
+    set_up(current.catalog, entry.library, entry.index, current.now())
     current.say(f"{safe(name)} is used again.")
 
 
@@ -135,7 +133,7 @@ def down(
     """Set a drive aside. What it does now is brought to its end; nothing new is begun."""
     current = session(context)
     entry = drive(current, name)
-    current.catalog.drives.change(entry.library, entry.index, "down", current.now(), reason=reason)
+    set_down(current.catalog, entry.library, entry.index, reason, current.now())
     busy = _at_work(current, entry)
     after = "" if busy is None else f" when job {busy.id} has ended"
     current.say(f"{safe(name)} is set aside{after}.")
@@ -146,15 +144,23 @@ def clean(
     context: typer.Context, name: DriveArgument, wait: Wait = False, limit_s: WaitLimit = DEFAULT_LIMIT_S
 ) -> None:
     """Have a tape drive cleaned with a cleaning cartridge, as soon as it is idle."""
-    from hsm.engine.operations import cleaning_request
-
     current = session(context)
     entry = drive(current, name)
-    if entry.kind is not MediumKind.TAPE:
-        raise refused(f"{name} is a recorder; cleaning cartridges are for tape drives.")
-    request = cleaning_request(entry, "a person asked for it", "command line")
-    job_id, _ = current.catalog.jobs.submit(request, current.now())
+    job_id = ask_clean(current.catalog, entry.library, entry.index, COMMAND_LINE, current.now())
     current.say(f"Job {job_id} cleans {safe(name)}.")
     if wait:
         wait_for_jobs(current, [job_id], limit_s)
         current.say(f"{safe(current.catalog.jobs.get(job_id).message)}.")
+
+
+@drives_app.command()
+def reserve(
+    context: typer.Context,
+    name: DriveArgument,
+    off: Annotated[bool, typer.Option("--off", help="Let it do everything again.")] = False,
+) -> None:
+    """Keep a drive for recalls: nothing else is begun on it."""
+    current = session(context)
+    entry = drive(current, name)
+    keep(current.catalog, entry.library, entry.index, not off, current.now())
+    current.say(f"{safe(name)} {'does everything again' if off else 'is kept for recalls'}.")

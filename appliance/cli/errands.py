@@ -9,23 +9,20 @@ from typing import Annotated, Any
 import typer
 
 from appliance.cli.failures import ExitStatus, refused
-from appliance.cli.libraries import chosen_libraries, export_request
+from appliance.cli.libraries import chosen_libraries
 from appliance.cli.looking import Json
-from appliance.cli.session import Session, session
+from appliance.cli.session import COMMAND_LINE, Session, session
 from appliance.cli.shapes import job_row
 from appliance.cli.volumes import Location, Vault, outside, volume, volumes_app
 from appliance.cli.waiting import DEFAULT_LIMIT_S, Wait, WaitLimit, ended_jobs, judge
 from appliance.cli.words import safe
-from drivers.base import Barcode, ElementKind
-from hsm.catalog.records import JobRequest
-from hsm.facts import JobRecord, VolumeRecord
-from hsm.states import DriveState, JobKind, Place
-from web.words import count, said
+from drivers.base import ElementKind
+from hsm.facts import JobRecord
+from hsm.media.robots import ask_export, ask_import, ask_move, ask_scan, check_may_leave
+from web.words import count
 
 Barcodes = Annotated[list[str], typer.Argument(metavar="BARCODE...", help="As printed on the volumes.")]
 Force = Annotated[bool, typer.Option("--force", help="Even if a study has its only verified copy on it.")]
-
-AT_WORK = frozenset({DriveState.LOADING, DriveState.READING, DriveState.WRITING, DriveState.UNLOADING})
 
 
 @volumes_app.command()
@@ -40,11 +37,10 @@ def scan(
 
     Nothing is written.
     """
-    from hsm.engine.operations import scan_request
-
     current = session(context)
     entries = [volume(current, barcode) for barcode in barcodes]
-    jobs = _ask(current, [scan_request(e.barcode, "to see what it is", "command line") for e in entries], wait, limit_s)
+    numbers = [ask_scan(current.catalog, entry.barcode, COMMAND_LINE, current.now()) for entry in entries]
+    jobs = _stay(current, numbers, wait, limit_s)
     found = findings(jobs)
     if as_json:
         current.print_json({"jobs": [job_row(job) for job in jobs], "found": found})
@@ -76,17 +72,11 @@ def import_volumes(
     """Have robots bring what lies in their mail slots into slots, and into the catalog."""
     current = session(context)
     wanted = list(dict.fromkeys(barcodes or []))
-    requests = [
-        JobRequest(
-            kind=JobKind.IMPORT,
-            key=f"import:{name}:{','.join(wanted)}",
-            payload={"library": name, "barcodes": wanted, "scan": look},
-            requested_by="command line",
-            reason=f"import {', '.join(wanted) or 'what lies in the mail slots'}",
-        )
+    numbers = [
+        ask_import(current.catalog, name, wanted, look, COMMAND_LINE, current.now())
         for name in _with_mail_slots(current, library, wanted)
     ]
-    jobs = _ask(current, requests, wait, limit_s)
+    jobs = _stay(current, numbers, wait, limit_s)
     scans = [number for job in jobs for number in job.payload.get("scans", [])]
     looked = ended_jobs(current, scans, limit_s) if wait and scans else []
     if as_json:
@@ -127,11 +117,12 @@ def export(
     """Have the robot lay volumes into mail slots, for a shelf or a vault."""
     current = session(context)
     entries = [volume(current, barcode) for barcode in dict.fromkeys(barcodes)]
-    offline: set[str] = set()
-    for entry in entries:
-        offline |= _may_leave(current, entry, force)
-    requests = [export_request(str(entry.library), entry.barcode, outside(vault), location, force) for entry in entries]
-    jobs = _ask(current, requests, wait, limit_s)
+    for entry in entries:  # nothing leaves unless all may
+        check_may_leave(current.catalog, entry, force)
+    place, now = outside(vault), current.now()
+    asked = [ask_export(current.catalog, entry.barcode, place, location, force, COMMAND_LINE, now) for entry in entries]
+    offline = {uid for leaving in asked for uid in leaving.offline}
+    jobs = _stay(current, [leaving.job_id for leaving in asked], wait, limit_s)
     if as_json:
         rows = [{**job_row(job), "mail_slot": job.payload.get("mail_slot")} for job in jobs]
         current.print_json({"jobs": rows, "offline": sorted(offline)})
@@ -143,63 +134,28 @@ def export(
         judge(jobs)
 
 
-def _may_leave(current: Session, entry: VolumeRecord, force: bool) -> set[str]:
-    """The studies that will be offline.
-
-    Raises: RequestFailed when the volume is not in a library, is being used, or is the only one for some study.
-    """
-    if entry.place is not Place.LIBRARY or entry.library is None:
-        where = f" {entry.location}" if entry.location else ""
-        raise refused(
-            f"{entry.barcode} is {said(entry.place).word}{where}, in no library. If it was carried elsewhere: "
-            f"firn volumes set-location {entry.barcode} --location ..."
-        )
-    for drive in current.catalog.drives.list(entry.library):
-        if drive.barcode == entry.barcode and drive.state in AT_WORK:
-            raise refused(
-                f"{entry.barcode} is being used: drive {drive.index} is {said(drive.state).word}. Try again when the "
-                "job has ended (firn jobs), or cancel it."
-            )
-    loss = current.catalog.volumes.loss(entry.barcode)
-    if loss.only_here and not force:
-        names = ", ".join(loss.only_here[:3]) + (" ..." if len(loss.only_here) > 3 else "")
-        raise refused(
-            f"{entry.barcode} holds the only verified copy of {count(len(loss.only_here), 'study', 'studies')} "
-            f"({names}). Make or verify another copy first (firn tick, firn verify), or say --force."
-        )
-    return set(loss.offline)
-
-
 @volumes_app.command()
 def move(
     context: typer.Context,
     barcode: Annotated[str, typer.Argument(metavar="BARCODE", help="As printed on the volume.")],
-    slot: Annotated[int, typer.Option("--to", min=0, help="Number of the slot.")],
+    slot: Annotated[
+        int | None, typer.Option("--to", min=0, help="Number of the slot; without it out of its drive to a free one.")
+    ] = None,
     wait: Wait = False,
     limit_s: WaitLimit = DEFAULT_LIMIT_S,
 ) -> None:
-    """Have the robot bring a volume to another slot."""
+    """Have the robot bring a volume to another slot, or out of its drive."""
     current = session(context)
     entry = volume(current, barcode)
-    if entry.place is not Place.LIBRARY:
-        raise refused(f"{barcode} is {said(entry.place).word}: no robot reaches it.")
-    request = JobRequest(
-        kind=JobKind.MOVE,
-        key=f"move:{barcode}:{slot}",
-        barcode=Barcode(barcode),
-        payload={"library": entry.library, "slot": slot},
-        requested_by="command line",
-        reason=f"move {barcode} to slot {slot}",
-    )
-    jobs = _ask(current, [request], wait, limit_s)
+    number = ask_move(current.catalog, entry.barcode, slot, COMMAND_LINE, current.now())
+    jobs = _stay(current, [number], wait, limit_s)
     _tell(current, jobs, wait)
     if wait:
         judge(jobs)
 
 
-def _ask(current: Session, requests: Sequence[JobRequest], wait: bool, limit_s: float) -> list[JobRecord]:
-    """Submit, and stay until it is done if that is wanted."""
-    numbers = [number for number, _ in current.catalog.jobs.submit_many(requests, current.now())]
+def _stay(current: Session, numbers: Sequence[int], wait: bool, limit_s: float) -> list[JobRecord]:
+    """The jobs as they are now, or as they ended if that is waited for."""
     return ended_jobs(current, numbers, limit_s) if wait else [current.catalog.jobs.get(number) for number in numbers]
 
 

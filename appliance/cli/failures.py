@@ -61,6 +61,7 @@ def _of_archive(error: Exception) -> RequestFailed | None:
     from appliance.supervise import ServiceFailed
     from hsm.catalog import errors as catalog
     from hsm.engine import EngineBusy
+    from hsm.media import MediaRefused
     from hsm.policy import PolicyInvalid
     from hsm.pool import PoolError
     from hsm.states import IllegalTransition
@@ -73,6 +74,7 @@ def _of_archive(error: Exception) -> RequestFailed | None:
         (DriverUnknown, ExitStatus.CONFIG_INVALID),
         (PolicyRefused, ExitStatus.CONFIG_INVALID),
         (LabelRefused, ExitStatus.REFUSED),
+        (MediaRefused, ExitStatus.REFUSED),
         (EngineBusy, ExitStatus.UNAVAILABLE),
         (ServiceFailed, ExitStatus.FAILED),
         (catalog.NotCatalogued, ExitStatus.NOT_FOUND),
@@ -95,6 +97,8 @@ def _of_archive(error: Exception) -> RequestFailed | None:
 
 
 def _sentence(error: Exception) -> str:
+    if type(error).__name__ == "MediaRefused":
+        return f"{error}. Nothing was changed."
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}. Look at the path and its permissions."
     return str(error)

@@ -8,13 +8,13 @@ import typer
 from appliance.cli.application import app, family
 from appliance.cli.failures import ExitStatus, RequestFailed, not_found, refused
 from appliance.cli.looking import Json
-from appliance.cli.session import Session, session
+from appliance.cli.session import COMMAND_LINE, Session, session
 from appliance.cli.waiting import DEFAULT_LIMIT_S, WaitLimit, wait_for_jobs
 from appliance.cli.words import ago, iso, safe
 from drivers.base import Barcode
 from drivers.errors import SourceEmpty
-from hsm.catalog.records import JobRequest
-from hsm.states import JobKind, Place
+from hsm.media.robots import ask_export, ask_inventory
+from hsm.states import Place
 
 if TYPE_CHECKING:
     from drivers.simulator.hands import Hands
@@ -42,18 +42,9 @@ def inventory(
 ) -> None:
     """Ask the robots now what is where, and show it."""
     current = session(context)
-    requests = [
-        JobRequest(
-            kind=JobKind.INVENTORY,
-            key=f"inventory:{name}",
-            payload={"library": name},
-            requested_by="command line",
-            reason=f"look at library {name}",
-        )
-        for name in chosen_libraries(current, library)
-    ]
-    made = current.catalog.jobs.submit_many(requests, current.now())
-    wait_for_jobs(current, [job_id for job_id, _ in made], limit_s)
+    names = chosen_libraries(current, library)
+    numbers = [ask_inventory(current.catalog, name, COMMAND_LINE, current.now()) for name in names]
+    wait_for_jobs(current, numbers, limit_s)
     _show(current, library, as_json)
 
 
@@ -97,18 +88,6 @@ def _show(current: Session, name: str | None, as_json: bool) -> None:
             ago(element.seen_at, current.now()),
         )
     current.out.print(table)
-
-
-def export_request(library: str, barcode: Barcode, place: Place, location: str, force: bool) -> JobRequest:
-    """The job that brings a volume to a mail slot for a person to take."""
-    return JobRequest(
-        kind=JobKind.EXPORT,
-        key=f"export:{barcode}",
-        barcode=barcode,
-        payload={"library": library, "place": place.value, "location": location, "force": force},
-        requested_by="command line",
-        reason=f"export {barcode} to {location}",
-    )
 
 
 def _simulated(current: Session) -> dict[str, Path]:
@@ -186,8 +165,8 @@ def remove(
     try:
         hands.remove(Barcode(barcode))
     except SourceEmpty:  # it is not in a mail slot yet
-        request = export_request(name, Barcode(barcode), Place.SHELF, location, force=True)
-        job_id, _ = current.catalog.jobs.submit(request, current.now())
+        now = current.now()
+        job_id = ask_export(current.catalog, Barcode(barcode), Place.SHELF, location, True, COMMAND_LINE, now).job_id
         wait_for_jobs(current, [job_id], DEFAULT_LIMIT_S)
         hands.remove(Barcode(barcode))
     if current.catalog.volumes.find(Barcode(barcode)) is not None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CONFIG_PLACES = (Path("firn.toml"), Path("var/firn.toml"), Path("/etc/firn/firn.toml"))
 CONFIG_VARIABLE = "FIRN_CONFIG"
+COMMAND_LINE = "command line"  # who asks for jobs here; the audit trail knows the user of the machine
 
 
 def find_config(given: Path | None) -> Path | None:

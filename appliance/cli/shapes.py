@@ -106,6 +106,7 @@ def drive_row(drive: DriveRecord) -> dict[str, Any]:
         "wants_cleaning": drive.wants_cleaning,
         "cleaned_at": iso(drive.cleaned_at),
         "mounts": drive.mounts,
+        "recalls_only": drive.recalls_only,
     }
 
 

@@ -115,7 +115,7 @@ AUDITED: Mapping[str, ObjectKind] = {
         ),
         ObjectKind.VOLUME,
     ),
-    **dict.fromkeys(("inventory_wanted", "import_wanted"), ObjectKind.LIBRARY),
+    **dict.fromkeys(("inventory_wanted", "import_wanted", "read_foreign_wanted"), ObjectKind.LIBRARY),
     **dict.fromkeys(("drive_down", "drive_up", "drive_reserved", "drive_unreserved", "clean_wanted"), ObjectKind.DRIVE),
 }
 REFUSALS = frozenset({"sign_in_refused", "token_refused"})
@@ -130,6 +130,14 @@ def add_of_event(connection: Connection, name: str, subject: str, fields: Mappin
     actor, rest = _who(name, subject, fields)
     outcome = AuditOutcome.REFUSED if name in REFUSALS else AuditOutcome.SUCCESS
     add(connection, actor, name, kind, subject, outcome, rest, now)
+
+
+def signed(name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields of an event with who did it, where that is audited, a person acts, and the change does not say so."""
+    known = present()
+    if name not in AUDITED or name in ABOUT_THEMSELVES or known is None or not known.name or known == FIRN:
+        return fields
+    return fields if any(fields.get(key) for key in _SAYS_WHO) else {**fields, "by": known.name}
 
 
 def _who(name: str, subject: str, fields: Mapping[str, Any]) -> tuple[Actor, Mapping[str, Any]]:

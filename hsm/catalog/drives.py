@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select, update
 from drivers.base import Barcode, MediumKind
 from hsm.catalog.database import AnyRow, Database
 from hsm.catalog.events import add
+from hsm.catalog.job_rows import bump
 from hsm.catalog.records import DriveRecord
 from hsm.catalog.rows import insert_new, one
 from hsm.models import Drive
@@ -75,6 +76,23 @@ class Drives:
             return state
 
         return self._database.write(work)
+
+    def reserve(self, library: str, index: int, recalls_only: bool, now: datetime) -> None:
+        """Keep it for recalls, or let it do everything again; nothing is noted when it is so already.
+
+        Raises: NotCatalogued.
+        """
+
+        def work(connection: Connection) -> None:
+            row = _locked(connection, library, index)
+            if row.recalls_only == recalls_only:
+                return
+            connection.execute(update(Drive).where(Drive.id == row.id).values(recalls_only=recalls_only))
+            name = "drive_reserved" if recalls_only else "drive_unreserved"
+            add(connection, "info", name, row.serial, {"library": library, "drive": index}, now)
+            bump(connection)  # work that waited for this drive may have to be planned anew
+
+        self._database.write(work)
 
     def restart(self, library: str, now: datetime) -> None:
         """The engine begins: whatever a drive was doing, it does not any more. Those set aside stay so."""
@@ -177,4 +195,5 @@ def _record(row: AnyRow) -> DriveRecord:
         wants_cleaning=row.wants_cleaning,
         cleaned_at=row.cleaned_at,
         mounts=row.mounts,
+        recalls_only=row.recalls_only,
     )

@@ -20,6 +20,7 @@ def add(connection: Connection, level: str, name: str, subject: str, fields: Map
 
     One whose name is in `audit.AUDITED` is an entry of the audit trail as well.
     """
+    fields = audit.signed(name, fields)
     connection.execute(
         table_of(Event)
         .insert()

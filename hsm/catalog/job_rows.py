@@ -1,6 +1,6 @@
 """What several subjects need of jobs, inside a caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from drivers.base import Barcode
+from hsm.catalog import audit
 from hsm.catalog.database import AnyRow, AnySelect
 from hsm.catalog.records import JobRequest
 from hsm.catalog.rows import insert_new, one, study_id, table_of
@@ -75,12 +76,49 @@ def submit_in(connection: Connection, requests: Sequence[JobRequest], now: datet
         joined = connection.execute(active).scalar()
         if joined is None:
             made = insert_new(connection, Job, _values(connection, request, now))
+            if made is not None:
+                _note_wish(connection, made, request, now)
             answers.append((made, True) if made is not None else (connection.execute(active).scalar_one(), False))
         else:
             answers.append((joined, False))
     if any(created for _, created in answers):
         bump(connection)
     return answers
+
+
+def _note_wish(connection: Connection, job_id: int, request: JobRequest, now: datetime) -> None:
+    """What a person wants of media is audited; what the house wants by itself, and what a study wants, is not here."""
+    about = _ABOUT.get(request.kind)
+    subject = None if about is None else about(request)
+    if subject is None or request.requested_by in _BY_ITSELF:
+        return
+    fields = {**request.payload, "job": job_id, "pool": request.pool, "requested_by": request.requested_by}
+    audit.add_of_event(connection, f"{request.kind.value}_wanted", subject, fields, now)
+
+
+def _volume_of(request: JobRequest) -> str | None:
+    return request.barcode
+
+
+def _library_of(request: JobRequest) -> str | None:
+    return str(request.payload.get("library"))
+
+
+def _drive_of(request: JobRequest) -> str | None:
+    return f"{request.payload.get('library')}/{request.payload.get('drive')}"
+
+
+_BY_ITSELF = frozenset({"policy", "engine"})
+_ABOUT: Mapping[JobKind, Callable[[JobRequest], str | None]] = {
+    JobKind.LABEL: _volume_of,
+    JobKind.SCAN: _volume_of,
+    JobKind.EXPORT: _volume_of,
+    JobKind.MOVE: _volume_of,
+    JobKind.INVENTORY: _library_of,
+    JobKind.IMPORT: _library_of,
+    JobKind.READ_FOREIGN: _library_of,
+    JobKind.CLEAN: _drive_of,
+}
 
 
 def _values(connection: Connection, request: JobRequest, now: datetime) -> dict[str, Any]:

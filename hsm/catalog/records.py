@@ -231,6 +231,7 @@ class DriveRecord:
     wants_cleaning: bool = False
     cleaned_at: datetime | None = None
     mounts: int = 0
+    recalls_only: bool = False  # a person keeps it for recalls
 
 
 @dataclass(frozen=True)

@@ -316,15 +316,16 @@ class Engine:
             place = drive.library, drive.index
             generation = library.drive_generation(drive.index)
             facts = (*place, drive.serial, drive.kind, generation)
+            kept = drive.recalls_only
             if place in running:
                 assignment, began = running[place]
                 free_at = began + timedelta(seconds=assignment.duration_s)
-                busy.append(BusyDrive(*facts, assignment.barcode, _most_urgent(assignment), free_at))
+                busy.append(BusyDrive(*facts, assignment.barcode, _most_urgent(assignment), free_at, kept))
             elif place in used:
                 free_at = used[place].began + FREE_AGAIN_AFTER
-                busy.append(BusyDrive(*facts, used[place].job.barcode, used[place].job.kind, free_at))
+                busy.append(BusyDrive(*facts, used[place].job.barcode, used[place].job.kind, free_at, kept))
             elif is_usable(drive):
-                idle.append(IdleDrive(*facts, drive.barcode, self._served.get(place)))
+                idle.append(IdleDrive(*facts, drive.barcode, self._served.get(place), kept))
         return idle, busy
 
     def _start(self, assignment: Assignment, jobs: list[JobRecord], now: datetime) -> None:

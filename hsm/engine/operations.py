@@ -13,8 +13,9 @@ import structlog
 
 from drivers.base import Barcode
 from drivers.errors import DriverError
+from hsm.access.actor import Actor, Via, acting
 from hsm.catalog.errors import NotCatalogued, VolumeRefused
-from hsm.catalog.records import DriveRecord, JobRequest
+from hsm.catalog.records import DriveRecord
 from hsm.engine.interrupted import Interrupted
 from hsm.engine.reporting import JobReport
 from hsm.facts import JobRecord
@@ -22,6 +23,7 @@ from hsm.library import Library, errands
 from hsm.library.cleaning import clean
 from hsm.library.errors import CartridgeUsedUp, ErrandRefused, VolumeNotInLibrary
 from hsm.library.upkeep import ask
+from hsm.media.robots import cleaning_request, scan_request
 from hsm.mover.context import MoverContext
 from hsm.states import ROBOT_JOBS, JobKind, Place, VolumeState
 
@@ -145,7 +147,8 @@ class Operations:
         if not report.started(job):
             return
         try:
-            message = self._work[job.kind](library, job)
+            with acting(Actor(job.requested_by, Via.ENGINE)):
+                message = self._work[job.kind](library, job)
         except _NoCartridge as error:
             self._catalog.jobs.want_operator(job.id, None, str(error), self._context.now())
         except VolumeNotInLibrary as error:
@@ -160,8 +163,8 @@ class Operations:
         return f"{len(full)} places of {library.name} hold something"
 
     def _move(self, library: Library, job: JobRecord) -> str:
-        slot = int(job.payload["slot"])
-        errands.to_slot(library, _named(job), slot)
+        wanted = job.payload["slot"]
+        slot = errands.to_slot(library, _named(job), None if wanted is None else int(wanted))
         return f"{job.barcode} is in slot {slot} of {library.name}"
 
     def _export(self, library: Library, job: JobRecord) -> str:
@@ -222,24 +225,6 @@ class Operations:
             f"drive {drive} of {library.name} is to be cleaned and no usable cleaning cartridge is there: put one "
             "(its barcode begins with CLN) into a mail slot"
         )
-
-
-def cleaning_request(drive: DriveRecord, reason: str, requested_by: str) -> JobRequest:
-    """The job that cleans a drive."""
-    return JobRequest(
-        kind=JobKind.CLEAN,
-        key=f"clean:{drive.library}:{drive.index}",
-        payload={"library": drive.library, "drive": drive.index},
-        requested_by=requested_by,
-        reason=reason,
-    )
-
-
-def scan_request(barcode: Barcode, reason: str, requested_by: str) -> JobRequest:
-    """The job that looks at a medium."""
-    return JobRequest(
-        kind=JobKind.SCAN, key=f"scan:{barcode}", barcode=barcode, requested_by=requested_by, reason=reason
-    )
 
 
 def _named(job: JobRecord) -> Barcode:

@@ -16,16 +16,19 @@ class TakenIn:
     left: tuple[str, ...]  # what stays in its mail slot and why, in sentences
 
 
-def to_slot(library: Library, barcode: Barcode, slot: int) -> None:
-    """Bring a volume to a slot. Nothing to do when it is there.
+def to_slot(library: Library, barcode: Barcode, slot: int | None) -> int:
+    """Bring a volume to a slot; None: out of its drive, to the slot it came from or a free one. Nothing to do when it
+    is there.
 
+    Returns: the slot it is in.
     Raises: VolumeNotInLibrary, ErrandRefused (no robot, no such slot, or it is taken), DriverError.
     """
     _need_robot(library)
     with library.turn() as inventory:
         place = _found(library, inventory, barcode)
-        if place.kind is not ElementKind.DRIVE and place.index == slot:
-            return
+        if place.kind is not ElementKind.DRIVE and slot in (None, place.index):
+            return place.index
+        slot = _home(library, inventory, place) if slot is None else slot
         target = next((e for e in inventory.storage() if e.index == slot), None)
         if target is None:
             numbers = [e.index for e in inventory.storage()]
@@ -33,6 +36,7 @@ def to_slot(library: Library, barcode: Barcode, slot: int) -> None:
         if target.full:
             raise ErrandRefused(f"slot {slot} of library {library.name} holds {target.barcode or 'something'}")
         library.carry(place, slot)
+        return slot
 
 
 def bring_out(library: Library, barcode: Barcode) -> int | None:
@@ -85,6 +89,14 @@ def take_in(library: Library, wanted: Collection[Barcode], leaving: Collection[B
 def _not_there(wanted: Collection[Barcode], here: Sequence[Element]) -> list[str]:
     lying = {element.barcode for element in here}
     return [f"{barcode} is in no mail slot" for barcode in wanted if barcode not in lying]
+
+
+def _home(library: Library, inventory: Inventory, place: Element) -> int:
+    taken = {element.index for element in inventory.storage() if element.full}
+    slot = place.origin if place.origin is not None and place.origin not in taken else inventory.empty_slot()
+    if slot is None:
+        raise ErrandRefused(f"no slot of library {library.name} is free for {place.barcode}: take a volume out")
+    return slot
 
 
 def _found(library: Library, inventory: Inventory, barcode: Barcode) -> Element:

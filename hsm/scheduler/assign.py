@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from hsm.facts import VolumePool
-from hsm.scheduler.desk import Desk, Group, group_of
+from hsm.scheduler.desk import Desk, Group, group_of, may_serve
 from hsm.scheduler.eta import etas
 from hsm.scheduler.reads import DriveTest, assign_read
 from hsm.scheduler.stuck import find_stuck
@@ -106,7 +106,7 @@ def _test(desk: Desk, work: QueuedWork, overtaken: set[Group], may_overtake: boo
         if work.kind is JobKind.RECALL:
             return True
         group = group_of(drive)
-        if not desk.other_work_is_allowed(group):
+        if not may_serve(drive, work.kind) or not desk.other_work_is_allowed(group):
             return False
         if may_overtake or not desk.waiting_recalls(group):
             return True

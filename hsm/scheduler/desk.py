@@ -43,6 +43,11 @@ def can_use(drive: Drive, volume: VolumeFacts, purpose: Purpose) -> bool:
     return ability is Use.WRITE or (ability is Use.READ and purpose is Purpose.READ)
 
 
+def may_serve(drive: Drive, kind: JobKind) -> bool:
+    """Whether a person lets a drive do a kind of work."""
+    return kind is JobKind.RECALL or not drive.recalls_only
+
+
 def _held_by(drive: Drive) -> Barcode | None:
     return drive.barcode if isinstance(drive, BusyDrive) else drive.loaded
 
@@ -89,11 +94,11 @@ class Desk:
         volume = self.volumes.get(candidate.barcode)
         if volume is None or volume.place is not Place.LIBRARY or not self.within_reach(volume):
             return False
-        return volume.state in right_states(work) and bool(self.able(volume, purpose_of(work)))
+        return volume.state in right_states(work) and bool(self.able(volume, purpose_of(work), work.kind))
 
-    def able(self, volume: VolumeFacts, purpose: Purpose) -> list[Drive]:
-        """The drives in service that can use a volume."""
-        return [drive for drive in self.drives if self.can_have(drive, volume, purpose)]
+    def able(self, volume: VolumeFacts, purpose: Purpose, kind: JobKind) -> list[Drive]:
+        """The drives in service that can use a volume for a kind of work."""
+        return [d for d in self.drives if may_serve(d, kind) and self.can_have(d, volume, purpose)]
 
     def can_have(self, drive: Drive, volume: VolumeFacts, purpose: Purpose) -> bool:
         """Whether a drive can use a volume, and could be given it without a person."""

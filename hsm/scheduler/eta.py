@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from drivers.base import Barcode, MediumKind
-from hsm.scheduler.desk import Desk, Drive, purpose_of
+from hsm.scheduler.desk import Desk, Drive, may_serve, purpose_of
 from hsm.scheduler.reads import Pair, end_of, tape_order
 from hsm.scheduler.work import Assignment, BusyDrive, Candidate, Eta, Purpose, QueuedWork, VolumeFacts
 from hsm.scheduler.writes import burn_at, disc_load, is_due, room_bytes, writable
@@ -197,7 +197,9 @@ def _writing_mount(
 
 def _play(desk: Desk, mount: _Mount, clocks: Sequence[_Clock], guesses: list[_Guess]) -> None:
     volume = mount.volume
-    able = [clock for clock in clocks if desk.can_have(clock.drive, volume, mount.purpose)]
+    kinds = {work.kind for work, _ in mount.pairs}
+    kind = JobKind.RECALL if JobKind.RECALL in kinds else next(iter(kinds))  # others ride along
+    able = [c for c in clocks if may_serve(c.drive, kind) and desk.can_have(c.drive, volume, mount.purpose)]
     holding = [clock for clock in able if mount.named and clock.loaded == volume.barcode]
     clock = min(holding or able, key=lambda c: (c.free_at, c.loaded is not None, c.drive.index))
     start = max(clock.free_at, mount.not_before)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from drivers.base import RECORD_BYTES, MediumKind
-from hsm.scheduler.desk import Desk
+from hsm.scheduler.desk import Desk, may_serve
 from hsm.scheduler.route import Stop, best_order
 from hsm.scheduler.work import Assignment, Candidate, IdleDrive, Purpose, QueuedWork, VolumeFacts
 from hsm.states import JobKind, VolumeState
@@ -41,23 +41,24 @@ def choose_drive(
     able = [drive for drive in desk.idle if desk.can_have(drive, volume, purpose)]
     drives = [drive for drive in able if allowed(drive) and may_do(desk, volume, work, drive)]
     holder = desk.holder(volume.barcode)
-    if holder is not None and holder.serial != work.avoid_drive:
+    if holder is not None and holder.serial != work.avoid_drive and may_serve(holder, work.kind):
         return holder if holder in drives else None
     return min(drives, key=lambda d: _drive_preference(desk, volume, work, d), default=None)
 
 
 def _drive_preference(
     desk: Desk, volume: VolumeFacts, work: QueuedWork, drive: IdleDrive
-) -> tuple[bool, bool, bool, bool, int]:
+) -> tuple[bool, bool, bool, bool, bool, int]:
     avoided, elsewhere = drive.serial == work.avoid_drive, drive.loaded != volume.barcode
-    return avoided, elsewhere, desk.is_wanted(drive.loaded), drive.loaded is not None, drive.index
+    loaded, everybodys = drive.loaded is not None, not drive.recalls_only
+    return avoided, elsewhere, desk.is_wanted(drive.loaded), loaded, everybodys, drive.index
 
 
 def may_do(desk: Desk, volume: VolumeFacts, work: QueuedWork, drive: IdleDrive) -> bool:
     """Whether a drive may do a work: not the one to avoid, unless it is the only one or waiting was in vain."""
     if drive.serial != work.avoid_drive:
         return True
-    others = [other for other in desk.able(volume, Purpose.READ) if other.serial != drive.serial]
+    others = [other for other in desk.able(volume, Purpose.READ, work.kind) if other.serial != drive.serial]
     return not others or desk.now - work.created_at >= timedelta(seconds=desk.settings.avoid_wait_s)
 
 
@@ -66,7 +67,7 @@ def _bundle(desk: Desk, leader: QueuedWork, candidate: Candidate, volume: Volume
     here = [(w, c) for w, c in here if not c.doubtful or _last(desk, w, c)]
     recalls = [(w, c) for w, c in here if w.kind is JobKind.RECALL]
     others = [(w, c) for w, c in here if w.kind is not JobKind.RECALL and may_do(desk, volume, w, drive)]
-    if desk.waiting_recalls((drive.library, drive.kind), besides=volume.barcode):
+    if drive.recalls_only or desk.waiting_recalls((drive.library, drive.kind), besides=volume.barcode):
         others = []  # what is not urgent does not lengthen the wait of those at other volumes
     leads = leader.kind is JobKind.RECALL
     first: list[Pair] = [(leader, candidate)] if leads else []

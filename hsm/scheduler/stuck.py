@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from drivers.base import MediumKind
 from drivers.generations import MEDIA
 from hsm.facts import VolumePool
-from hsm.scheduler.desk import Desk, purpose_of, right_states
+from hsm.scheduler.desk import Desk, may_serve, purpose_of, right_states
 from hsm.scheduler.work import Candidate, QueuedWork, Stuck, VolumeFacts
 from hsm.scheduler.writes import ceiling_bytes, filling_order, is_due, may_be_written, room_bytes, writable
 from hsm.states import OUTSIDE_PLACES, JobKind, Place
@@ -52,7 +52,7 @@ def _trouble(desk: Desk, work: QueuedWork, candidate: Candidate) -> tuple[int, s
         return _MISSING, f"needs {barcode}, which is missing: look for it and {_put_in(desk, None)}"
     if not desk.within_reach(volume):
         return _DEAD_DRIVE, f"needs {barcode}, which is in drive {volume.mounted_in}, out of service: take it out"
-    return _HOPELESS, _no_drive(desk, volume, purpose_of(work).value)
+    return _HOPELESS, _no_drive(desk, volume, work)
 
 
 def _outside(volume: VolumeFacts) -> str:
@@ -67,10 +67,13 @@ def _put_in(desk: Desk, library: str | None) -> str:
     return f"put it into {into}" + (f" of library {library}" if library else "")
 
 
-def _no_drive(desk: Desk, volume: VolumeFacts, verb: str) -> str:
+def _no_drive(desk: Desk, volume: VolumeFacts, work: QueuedWork) -> str:
+    if desk.able(volume, purpose_of(work), JobKind.RECALL):
+        return f"needs {volume.barcode}, and the drives of library {volume.library} for it are kept for recalls"
     if not any(drive.library == volume.library for drive in desk.drives):
         return f"needs {volume.barcode}, and no drive of library {volume.library} is in service"
     what = volume.generation or volume.kind.value
+    verb = purpose_of(work).value
     return f"needs {volume.barcode}, and no drive of library {volume.library} in service can {verb} {what}"
 
 
@@ -82,8 +85,10 @@ def _writing(desk: Desk, work: QueuedWork, waiting: Sequence[QueuedWork]) -> Stu
     fitting = (v for v in writable(desk, pool) if v.barcode not in work.not_on)
     if any(work.size_bytes <= room_bytes(desk, volume) for volume in fitting):
         return None
-    if not any(drive.library == pool.library and drive.kind is pool.kind for drive in desk.drives):
-        reason = f"no drive of library {pool.library} for pool {pool.name} is in service"
+    there = [drive for drive in desk.drives if drive.library == pool.library and drive.kind is pool.kind]
+    if not any(may_serve(drive, work.kind) for drive in there):
+        fate = "does anything but recalls" if there else "is in service"
+        reason = f"no drive of library {pool.library} for pool {pool.name} {fate}"
         return Stuck(work.job_id, False, None, reason)
     largest = max((ceiling_bytes(desk, v) for v in desk.volumes.values() if v.pool == pool.name), default=0)
     if 0 < largest < work.size_bytes:

@@ -50,6 +50,7 @@ class IdleDrive:
     generation: str  # its model, for example "LTO-8"; "" when unknown
     loaded: Barcode | None
     served_last: JobKind | None = None  # the most urgent kind of its last assignment, where known
+    recalls_only: bool = False  # a person keeps it for recalls
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class BusyDrive:
     barcode: Barcode | None
     serving: JobKind  # the most urgent kind of its assignment
     free_at: datetime  # estimated
+    recalls_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def writable(desk: Desk, pool: VolumePool) -> list[VolumeFacts]:
 def _is_writable(desk: Desk, pool: VolumePool, volume: VolumeFacts) -> bool:
     if volume.place is not Place.LIBRARY or not desk.within_reach(volume):
         return False
-    return bool(desk.able(volume, Purpose.WRITE)) and may_be_written(pool, volume)
+    return bool(desk.able(volume, Purpose.WRITE, JobKind.MIGRATE)) and may_be_written(pool, volume)
 
 
 def may_be_written(pool: VolumePool, volume: VolumeFacts) -> bool:

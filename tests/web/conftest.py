@@ -24,6 +24,13 @@ def world(tmp_path: Path, stocked: Path) -> Iterator[World]:
 
 
 @pytest.fixture
+def busy_world(world: World) -> World:
+    """An archive where much goes on, for tests that change something."""
+    busy(world)
+    return world
+
+
+@pytest.fixture
 def client(world: World) -> FlaskClient:
     """A browser that looks at it."""
     return browser(world.services())

@@ -24,6 +24,7 @@ ANSWERS = {
     "job_id": "1",
     "token_id": "1",
     "number": "1",
+    "index": "0",
     "name": "a-viewer",
     "filename": "firn.css",
     "study": "1.2.3.9",

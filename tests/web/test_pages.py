@@ -25,6 +25,9 @@ PAGES = (
     "/studies/1.2.3.9",
     "/studies/1.2.3.10",
     "/library",
+    "/library?library=tape",
+    "/library/tape/drives/0",
+    "/library/jukebox/drives/0",
     "/volumes",
     "/volumes?state=lost",
     "/volumes/A00001L8",
@@ -78,7 +81,7 @@ def test_a_refreshing_part_finds_itself_in_the_answer(busy_client: FlaskClient, 
     assert "<html" not in bare.text
     assert read(bare.text).faults == []
     assert "HX-Request" in bare.headers["Vary"]
-    for name in ("overview", "way-back", "places", "jobs", "job", "results"):
+    for name in ("overview", "way-back", "places-1", "wanted", "drive", "jobs", "job", "results"):
         assert (f'id="{name}"' in whole) == (f'id="{name}"' in bare.text)
 
 

@@ -52,6 +52,17 @@ def test_a_drive_set_aside_is_not_used_until_it_is_up_again(seen: House) -> None
     assert [drive["mounts"] > 0 for drive in seen.json("drives", "list")["drives"]] == [False, True]
 
 
+def test_a_drive_is_kept_for_recalls(seen: House) -> None:
+    seen.ok("drives", "reserve", "tape/0")
+    assert seen.json("drives", "list")["drives"][0]["recalls_only"] is True
+    assert "kept for recalls" in seen.ok("drives", "list")
+    seen.take_in()
+    seen.ok("tick", "--wait")
+    assert [drive["mounts"] > 0 for drive in seen.json("drives", "list")["drives"]] == [False, True]
+    seen.ok("drives", "reserve", "tape/0", "--off")
+    assert seen.json("drives", "list")["drives"][0]["recalls_only"] is False
+
+
 def test_a_drive_is_cleaned_on_request_with_a_cartridge_found_by_its_barcode(seen: House) -> None:
     assert "no usable cleaning cartridge" in seen.fails(5, "drives", "clean", "tape/0", "--wait")
     seen.ok("library", "buy", "CLN001L8", "--library", "tape", "--medium", "CLN")

@@ -7,7 +7,8 @@ import pytest
 from drivers.base import Barcode, ElementKind
 from drivers.simulator import Hands, VolumeSpec
 from hsm.catalog.records import JobRequest
-from hsm.engine.operations import CLEAN_AGAIN_AFTER, cleaning_request, scan_request
+from hsm.engine.operations import CLEAN_AGAIN_AFTER
+from hsm.media.robots import cleaning_request, scan_request
 from hsm.states import DriveState, JobKind, JobState, Place
 from tests.hsm.engine.support import submit
 from tests.support.studies import small_ct
@@ -68,6 +69,17 @@ def test_a_volume_in_an_idle_drive_is_taken_out_for_a_move(world: World) -> None
     assert state(world, job) is JobState.DONE
     assert place(world, FIRST) == (ElementKind.SLOT, 5)
     assert world.catalog.drives.get("test", 0).state is DriveState.EMPTY
+
+
+def test_a_volume_is_unloaded_to_where_it_came_from_and_one_in_a_slot_stays(world: World) -> None:
+    came_from = place(world, FIRST)
+    with world.library.mount(FIRST, 0, "read"):
+        pass
+    jobs = [robot(world, JobKind.MOVE, FIRST, slot=None), robot(world, JobKind.MOVE, SECOND, slot=None)]
+    before = place(world, SECOND)
+    world.engine.drain()
+    assert [state(world, job) for job in jobs] == [JobState.DONE, JobState.DONE]
+    assert (place(world, FIRST), place(world, SECOND)) == (came_from, before)
 
 
 def test_a_move_that_a_crash_interrupted_is_done_again_and_finds_its_work_done(world: World) -> None:

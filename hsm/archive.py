@@ -7,12 +7,22 @@ from typing import BinaryIO
 
 from drivers.clock import Clock
 from hsm.catalog import Catalog
+from hsm.catalog.errors import NotCatalogued, NotRecallable
 from hsm.catalog.intake import OnConflict
 from hsm.catalog.records import RecallStatus
 from hsm.facts import StoredInstance
 from hsm.pool import OnlinePool, PoolFileMissing
 from hsm.receive import Announced, Arriving, Receipt
 from hsm.states import OnlineState
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What became of asking for one of several studies."""
+
+    study_instance_uid: str
+    request_id: int | None  # None: refused, and `why` says why
+    why: str = ""
 
 
 class NotOnline(Exception):
@@ -88,6 +98,26 @@ class Archive:
         return self.catalog.recalls.request(
             study_uid, series_uids, sop_uids, requested_by=requested_by, now=self.clock.now()
         )
+
+    def request_recalls(self, study_uids: Sequence[str], *, requested_by: str) -> list[Asked]:
+        """Ask for several studies, each on its own: one that cannot come back does not stop the others.
+
+        Raises: CatalogUnavailable; those asked for before stay asked for, and may be asked for again.
+        """
+        asked = []
+        for uid in study_uids:
+            try:
+                asked.append(Asked(uid, self.request_recall(uid, requested_by=requested_by)))
+            except (NotRecallable, NotCatalogued) as error:
+                asked.append(Asked(uid, None, str(error)))
+        return asked
+
+    def cancel_recall(self, request_id: int, *, by: str) -> int:
+        """Take one wish back; what others wait for goes on. How many jobs end with it.
+
+        Raises: NotCatalogued; IllegalTransition when it is over already; CatalogUnavailable.
+        """
+        return self.catalog.requests.cancel(request_id, by, self.clock.now())
 
     def recall_state(self, request_id: int) -> RecallStatus:
         """How far a request is. Raises: NotCatalogued."""

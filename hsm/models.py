@@ -305,7 +305,7 @@ class RecallRequest(Base):
     """Somebody who wants a study, some series or some instances back; equal wishes share jobs."""
 
     __tablename__ = "recall_requests"
-    __table_args__ = NEVER_AGAIN
+    __table_args__ = (Index("ix_recall_requests_requester", "requested_by", "id"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_fk: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
@@ -313,6 +313,10 @@ class RecallRequest(Base):
     created_at: Mapped[datetime]
     series_uids: Mapped[list[Any]] = mapped_column(default=list)  # empty: the whole study
     instance_uids: Mapped[list[Any]] = mapped_column(default=list)
+    state: Mapped[str] = mapped_column(String(16), default="waiting")  # RequestState
+    ended_at: Mapped[datetime | None]  # when it became ready, failed or was taken back
+    why: Mapped[str] = mapped_column(Text, default="")  # why it failed
+    seen_at: Mapped[datetime | None]  # when its requester put the news of its end away
 
 
 class RecallJob(Base):

@@ -112,7 +112,16 @@ class JobKind(StrEnum):
     REPACK = "repack"
 
 
-C, V, D, J = CopyState, VolumeState, DriveState, JobState
+class RequestState(StrEnum):
+    """One wish to have something back on disk."""
+
+    WAITING = "waiting"  # jobs work on it
+    READY = "ready"  # all of it was on disk, at a time that is noted
+    FAILED = "failed"  # its jobs ended without bringing it back
+    CANCELLED = "cancelled"  # taken back by who had it
+
+
+C, V, D, J, R = CopyState, VolumeState, DriveState, JobState, RequestState
 
 ONLINE_TABLE: Mapping[tuple[OnlineState, str], OnlineState] = {
     (OnlineState.ONLINE, "prove"): OnlineState.RELEASING,
@@ -222,6 +231,13 @@ JOB_TABLE: Mapping[tuple[JobState, str], JobState] = {
     (J.WAITING_OPERATOR, "want_operator"): J.WAITING_OPERATOR,  # asked anew: another volume would do, or it was moved
     (J.WAITING_OPERATOR, "cancel"): J.CANCELLED,
     (J.FAILED, "requeue"): J.QUEUED,  # a person asked for another try
+}
+
+REQUEST_TABLE: Mapping[tuple[RequestState, str], RequestState] = {
+    (R.WAITING, "ready"): R.READY,
+    (R.WAITING, "fail"): R.FAILED,
+    (R.WAITING, "cancel"): R.CANCELLED,
+    (R.FAILED, "again"): R.WAITING,  # a person asked for another try of a job
 }
 
 ACTIVE_JOBS = frozenset({J.QUEUED, J.RUNNING, J.WAITING_OPERATOR, J.WAITING_RETRY})

@@ -20,6 +20,7 @@ from web.dicomweb import views as dicomweb
 from web.services import EXTENSION, Services
 from web.services import services as present_services
 from web.views import (
+    cart,
     dashboard,
     drives,
     events,
@@ -29,6 +30,7 @@ from web.views import (
     people,
     policies,
     quarantine,
+    requests,
     sign_in,
     studies,
     tokens,
@@ -38,6 +40,8 @@ from web.views import (
 VIEWS: tuple[ModuleType, ...] = (
     dashboard,
     studies,
+    requests,
+    cart,
     library,
     drives,
     volumes,
@@ -56,6 +60,7 @@ VIEWS: tuple[ModuleType, ...] = (
 NAVIGATION = (
     ("dashboard.show", "Overview", Right.LOOK),
     ("studies.index", "Studies", Right.LOOK),
+    ("requests.index", "Requests", Right.LOOK),
     ("library.show", "Library", Right.LOOK),
     ("volumes.index", "Volumes", Right.LOOK),
     ("jobs.index", "Jobs", Right.LOOK),
@@ -97,6 +102,7 @@ def create_app(services: Services) -> Flask:
         icon=icon,
         job_state=lambda job: JobState(job.state),
         kind_words=words.kind_words,
+        mine=requests.mine,
         navigation=NAVIGATION,
         person=words.person,
         said=words.said,

@@ -10,7 +10,17 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from hsm.states import Availability, CopyState, DriveState, JobKind, JobState, OnlineState, Place, VolumeState
+from hsm.states import (
+    Availability,
+    CopyState,
+    DriveState,
+    JobKind,
+    JobState,
+    OnlineState,
+    Place,
+    RequestState,
+    VolumeState,
+)
 
 SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 ONE_THING, MANY_THINGS = 1, 1000
@@ -214,6 +224,12 @@ JOB = {
     JobState.FAILED: Said("bad", "failed", "bad", "Given up; a person must look."),
     JobState.CANCELLED: Said("idle", "cancelled", "idle", "A person took it back."),
 }
+REQUEST = {
+    RequestState.WAITING: Said("wait", "on its way", "busy", "It is being brought back, or waits for its turn."),
+    RequestState.READY: Said("good", "ready", "good", "All of it was brought back to disk."),
+    RequestState.FAILED: Said("bad", "failed", "bad", "It was not brought back; the reason stands beside it."),
+    RequestState.CANCELLED: Said("idle", "taken back", "idle", "Who asked for it took the wish back."),
+}
 JOB_KIND = {
     JobKind.RECALL: "bring back",
     JobKind.RELEASE: "free disk space",
@@ -246,6 +262,7 @@ def said(value: StrEnum | str) -> Said:
         Place: PLACE,
         DriveState: DRIVE,
         JobState: JOB,
+        RequestState: REQUEST,
     }
     table = tables.get(type(value), LEVEL)
     return table.get(value) or Said("idle", str(value), "idle", "")

@@ -5,6 +5,7 @@ from typing import BinaryIO, Self
 
 from hsm.catalog.accounts import Accounts
 from hsm.catalog.audit import Audit
+from hsm.catalog.carts import Carts
 from hsm.catalog.cleaning import Cleaning
 from hsm.catalog.copies import Copies
 from hsm.catalog.database import Database, make_engine, parse_url
@@ -21,6 +22,7 @@ from hsm.catalog.policies import Policies
 from hsm.catalog.rebuild import Rebuild
 from hsm.catalog.recalls import Recalls
 from hsm.catalog.release import Release
+from hsm.catalog.requests import Requests
 from hsm.catalog.schema import bring_up
 from hsm.catalog.shelf import Shelf
 from hsm.catalog.studies import Studies
@@ -48,6 +50,8 @@ class Catalog:
         self.cleaning = Cleaning(database)
         self.jobs = Jobs(database)
         self.recalls = Recalls(database)
+        self.requests = Requests(database)
+        self.carts = Carts(database)
         self.release = Release(database)
         self.policies = Policies(database)
         self.holds = Holds(database)

@@ -12,6 +12,7 @@ from hsm.catalog import audit
 from hsm.catalog.database import AnyRow, AnySelect
 from hsm.catalog.records import JobRequest
 from hsm.catalog.rows import insert_new, one, study_id, table_of
+from hsm.catalog.settling import job_begins_again, job_ended
 from hsm.catalog.text import clean, clean_json
 from hsm.facts import JobRecord, StudyUid
 from hsm.models import Counter, Job, Study
@@ -60,11 +61,20 @@ def locked_job(connection: Connection, job_id: int) -> AnyRow:
 
 
 def step_job(connection: Connection, row: AnyRow, event: str, **values: Any) -> JobState:
-    """Move a locked job by one event; one that ends gives its key back. Raises: IllegalTransition."""
+    """Move a locked job by one event; one that ends gives its key back, and says when in `ended_at`.
+
+    Those who wait for a recall learn of its end. Raises: IllegalTransition.
+    """
     state = step(JOB_TABLE, JobState(row.state), event)
-    if state not in ACTIVE_JOBS:
+    ended = state not in ACTIVE_JOBS
+    if ended:
         values |= {"active_key": None, "cancel_requested": False}
     connection.execute(update(Job).where(Job.id == row.id).values(state=state.value, **values))
+    if row.kind == JobKind.RECALL:
+        if ended:
+            job_ended(connection, row.id, values["ended_at"])
+        elif row.state == JobState.FAILED:
+            job_begins_again(connection, row.id)
     return state
 
 

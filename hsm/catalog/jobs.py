@@ -241,13 +241,17 @@ class Jobs:
         statement = select(Job.cancel_requested).where(Job.id == job_id)
         return self._database.read(lambda connection: bool(connection.execute(statement).scalar()))
 
-    def cancelled(self, job_id: int, now: datetime) -> None:
-        """The mover stopped a running job. Raises: IllegalTransition."""
+    def cancelled(self, job_id: int, now: datetime) -> bool:
+        """Somebody wished a running job away, and it can stop now. False when it is wanted again: it goes on then."""
 
-        def work(connection: Connection) -> None:
-            step_job(connection, locked_job(connection, job_id), "cancel", ended_at=now, eta_at=None)
+        def work(connection: Connection) -> bool:
+            row = locked_job(connection, job_id)
+            if not row.cancel_requested:
+                return False
+            step_job(connection, row, "cancel", ended_at=now, eta_at=None)
+            return True
 
-        self._database.write(work)
+        return self._database.write(work)
 
     def interrupted(self, now: datetime) -> list[int]:
         """The engine begins: what was running goes back into the queue, or is cancelled where that was wished."""

@@ -1,31 +1,24 @@
 """Recalls: who wants what back from the volumes. Equal wishes share jobs."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
-from hsm.catalog.availability import NOT_ONLINE, READABLE
-from hsm.catalog.database import AnyRow, Database
+from hsm.catalog.availability import READABLE
+from hsm.catalog.database import Database, RunAgain
 from hsm.catalog.errors import NotRecallable
 from hsm.catalog.events import add
 from hsm.catalog.job_rows import job_record, select_jobs, submit_in
 from hsm.catalog.records import JobRequest, RecallStatus
 from hsm.catalog.rows import chunks, in_chunks, insert_row, one, study_id, table_of
+from hsm.catalog.text import clean
+from hsm.catalog.wanted import Wanted, wanted_of
 from hsm.facts import PoolFile, StudyUid
-from hsm.models import Copy, Instance, Job, Pack, RecallJob, RecallRequest, Series, Study, Volume
-from hsm.states import ACTIVE_JOBS, ONLINE_TABLE, JobKind, JobState, OnlineState, step
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    pack_id: int
-    sops: tuple[str, ...]  # sorted
-    size_bytes: int
-    whole: bool  # nothing of the pack that is not online is left out
+from hsm.models import Copy, Instance, Job, Pack, RecallJob, RecallRequest, Study, Volume
+from hsm.states import ACTIVE_JOBS, ONLINE_TABLE, JobKind, JobState, OnlineState, RequestState, step
 
 
 def recall_key(pack_id: int, sops: Collection[str] | None) -> str:
@@ -59,27 +52,7 @@ class Recalls:
         """
 
         def work(connection: Connection) -> int:
-            study = study_id(connection, study_uid, lock=True)
-            wanted = _wanted(connection, study, series_uids, sop_uids)
-            _check_readable(connection, study_uid, [item.pack_id for item in wanted])
-            request = insert_row(
-                connection,
-                RecallRequest,
-                {
-                    "study_fk": study,
-                    "requested_by": requested_by,
-                    "created_at": now,
-                    "series_uids": sorted(series_uids),
-                    "instance_uids": sorted(sop_uids),
-                },
-            )
-            jobs = _jobs(connection, StudyUid(study_uid), wanted, requested_by, now)
-            if jobs:
-                rows = [{"request_fk": request, "job_fk": job} for job in jobs]
-                connection.execute(table_of(RecallJob).insert(), rows)
-                fields = {"request": request, "requested_by": requested_by, "jobs": jobs}
-                add(connection, "info", "recall_requested", study_uid, fields, now)
-            return request
+            return request_in(connection, study_uid, series_uids, sop_uids, requested_by, now)
 
         return self._database.write(work)
 
@@ -103,28 +76,49 @@ class Recalls:
         )
 
 
-def _wanted(
-    connection: Connection, study: int, series_uids: Collection[str], sop_uids: Collection[str]
-) -> list[_Wanted]:
-    rows = connection.execute(
-        select(Instance.pack_fk, Instance.sop_instance_uid, Series.series_instance_uid, Instance.size_bytes)
-        .join(Series, Series.id == Instance.series_fk)
-        .where(Instance.study_fk == study, NOT_ONLINE)
-    ).all()
-    series, sops = frozenset(series_uids), frozenset(sop_uids)
-    packs: dict[int, list[AnyRow]] = {}
-    for row in rows:
-        if row[0] is not None:  # what is not online is packed
-            packs.setdefault(row[0], []).append(row)
-    wanted = []
-    for pack_id, members in sorted(packs.items()):
-        chosen = [row for row in members if (not series or row[2] in series) and (not sops or row[1] in sops)]
-        if chosen:
-            size_bytes = sum(row[3] for row in chosen)
-            wanted.append(
-                _Wanted(pack_id, tuple(sorted(row[1] for row in chosen)), size_bytes, len(chosen) == len(members))
-            )
-    return wanted
+def request_in(
+    connection: Connection,
+    study_uid: str,
+    series_uids: Collection[str],
+    sop_uids: Collection[str],
+    requested_by: str,
+    now: datetime,
+) -> int:
+    """As Recalls.request, in the caller's transaction."""
+    study = study_id(connection, study_uid, lock=True)
+    wanted = wanted_of(connection, study, series_uids, sop_uids)
+    _check_readable(connection, study_uid, [item.pack_id for item in wanted])
+    there = None if wanted else now  # what is on disk already is no news
+    request = insert_row(
+        connection,
+        RecallRequest,
+        {
+            "study_fk": study,
+            "requested_by": clean(requested_by),
+            "created_at": now,
+            "series_uids": sorted(series_uids),
+            "instance_uids": sorted(sop_uids),
+            "state": (RequestState.WAITING if wanted else RequestState.READY).value,
+            "ended_at": there,
+            "seen_at": there,
+        },
+    )
+    jobs = _jobs(connection, StudyUid(study_uid), wanted, requested_by, now)
+    if jobs:
+        _keep(connection, jobs)
+        rows = [{"request_fk": request, "job_fk": job} for job in jobs]
+        connection.execute(table_of(RecallJob).insert(), rows)
+        fields = {"request": request, "requested_by": requested_by, "jobs": jobs}
+        add(connection, "info", "recall_requested", study_uid, fields, now)
+    return request
+
+
+def _keep(connection: Connection, jobs: Collection[int]) -> None:
+    """See to it that jobs which were just joined are neither over nor about to be cancelled."""
+    locked = select(Job.id, Job.state).where(Job.id.in_(jobs)).order_by(Job.id).with_for_update(of=Job)
+    if any(state not in ACTIVE_JOBS for _, state in connection.execute(locked)):
+        raise RunAgain("a job ended that a recall was about to join")
+    connection.execute(update(Job).where(Job.id.in_(jobs), Job.cancel_requested).values(cancel_requested=False))
 
 
 def _check_readable(connection: Connection, study_uid: str, pack_ids: Collection[int]) -> None:
@@ -137,7 +131,7 @@ def _check_readable(connection: Connection, study_uid: str, pack_ids: Collection
 
 
 def _jobs(
-    connection: Connection, study_uid: StudyUid, wanted: Collection[_Wanted], requested_by: str, now: datetime
+    connection: Connection, study_uid: StudyUid, wanted: Collection[Wanted], requested_by: str, now: datetime
 ) -> list[int]:
     jobs = []
     for item in wanted:
@@ -173,6 +167,8 @@ def _state(connection: Connection, request_id: int) -> RecallStatus:
             RecallRequest.created_at,
             RecallRequest.series_uids,
             RecallRequest.instance_uids,
+            RecallRequest.state,
+            RecallRequest.ended_at,
         )
         .join(Study, Study.id == RecallRequest.study_fk)
         .where(RecallRequest.id == request_id),
@@ -180,13 +176,16 @@ def _state(connection: Connection, request_id: int) -> RecallStatus:
     )
     linked = exists().where(RecallJob.job_fk == Job.id, RecallJob.request_fk == request_id)
     jobs = tuple(job_record(row) for row in connection.execute(select_jobs().where(linked).order_by(Job.id)))
-    wanted = _wanted(connection, request.study_fk, request.series_uids, request.instance_uids)
+    wanted = wanted_of(connection, request.study_fk, request.series_uids, request.instance_uids)
     missing = sum(len(item.sops) for item in wanted)
     active = [job for job in jobs if job.state in ACTIVE_JOBS]
     etas = [job.eta_at for job in active]
+    cancelled = request.state == RequestState.CANCELLED
     messages = [job.message for job in jobs if job.message and job.state != JobState.DONE]
     if missing and not active and not messages:
         messages = [f"{missing} instances are not online, and nothing works on it any more: ask again"]
+    if missing and cancelled:
+        messages = ["taken back by who asked for it"]
     return RecallStatus(
         request_id=request_id,
         study_instance_uid=StudyUid(request.study_instance_uid),
@@ -195,10 +194,12 @@ def _state(connection: Connection, request_id: int) -> RecallStatus:
         missing=missing,
         jobs=jobs,
         done=missing == 0,
-        failed=missing > 0 and not active,
+        failed=missing > 0 and (cancelled or not active),
         eta_at=max((eta for eta in etas if eta is not None), default=None) if None not in etas else None,
         barcodes=tuple(sorted({job.barcode for job in active if job.barcode is not None})),
         message=messages[-1] if messages else "",
+        state=RequestState(request.state),
+        ended_at=request.ended_at,
     )
 
 

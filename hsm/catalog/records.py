@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from drivers.base import Barcode, MediumKind
 from hsm.facts import JobRecord, Member, PackDigest, PoolFile, StoredInstance, StudyUid
 from hsm.format.study_json import PackedInstance
-from hsm.states import Availability, CopyState, DriveState, JobKind, Place
+from hsm.states import Availability, CopyState, DriveState, JobKind, Place, RequestState
 
 
 class OutcomeKind(StrEnum):
@@ -279,6 +279,24 @@ class RecallStatus:
     eta_at: datetime | None  # when the last job should end; None when one of them has no estimate
     barcodes: tuple[Barcode, ...]  # volumes the jobs wait for or use
     message: str  # the last thing that went wrong, "" when nothing did
+    state: RequestState
+    ended_at: datetime | None  # when it was ready, failed or taken back
+
+
+@dataclass(frozen=True)
+class RequestRecord:
+    """A wish to have something back, and what became of it."""
+
+    id: int
+    study_instance_uid: StudyUid
+    requested_by: str
+    created_at: datetime
+    state: RequestState
+    ended_at: datetime | None
+    why: str  # why it failed
+    seen_at: datetime | None  # when its requester put the news of its end away
+    series: int  # how many series are wanted; 0 and 0: the whole study
+    instances: int
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,9 @@ class JobReport:
 
     def cancelled(self, job: JobRecord) -> bool:
         """Whether somebody wished this job away; if so it is ended here."""
-        if not self._catalog.jobs.cancel_requested(job.id):
+        jobs = self._catalog.jobs
+        if not jobs.cancel_requested(job.id) or not jobs.cancelled(job.id, self._now()):
             return False
-        self._catalog.jobs.cancelled(job.id, self._now())
         self._ended.add(job.id)
         return True
 

@@ -3,7 +3,8 @@
 from alembic import context
 
 import hsm.access.tables
-import hsm.models  # noqa: F401 - the tables enter the metadata
+import hsm.models
+import hsm.wishes  # noqa: F401 - the tables enter the metadata
 from hsm.columns import Base
 
 connection = context.config.attributes["connection"]

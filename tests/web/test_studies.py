@@ -161,7 +161,7 @@ def ask(client: FlaskClient, uid: str) -> str:
     data = {"form_token": token_of(client, f"/studies/{uid}")}
     answer = client.post(f"/studies/{uid}/recall", headers={"Origin": ORIGIN}, data=data)
     assert answer.status_code == 303
-    assert answer.headers["Location"] == f"/studies/{uid}#recall"
+    assert answer.headers["Location"].startswith("/requests/")
     return read(client.get(f"/studies/{uid}").text).text
 
 
@@ -170,7 +170,7 @@ def test_a_recall_is_asked_for_and_followed_to_its_end(world: World, client: Fla
     text = ask(client, uid)
     assert "You may close this page" in text
     assert "Place 1 in the queue" in text
-    assert "It is being brought back already" in text
+    assert "You have asked for it already" in text
     (job,) = world.catalog.jobs.list(kinds=(JobKind.RECALL,))
     assert (job.state, job.study_instance_uid, job.requested_by) == (JobState.QUEUED, uid, "a-administrator")
 
@@ -186,7 +186,7 @@ def test_a_recall_is_asked_for_and_followed_to_its_end(world: World, client: Fla
 
     world.catalog.jobs.fail(job.id, "the tape cannot be read", world.clock.now())
     text = read(client.get(f"/studies/{uid}").text).text
-    assert "Earlier recalls" in text
+    assert "Earlier requests" in text
     assert "the tape cannot be read" in text
     assert "closes" not in text
 

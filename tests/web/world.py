@@ -157,6 +157,11 @@ class World:
         proof = self.catalog.release.prove(study, 2, self.clock.now(), 60)
         self.catalog.release.finish(proof, self.clock.now())
 
+    def release_again(self, study: StudyUid) -> None:
+        """Take a study off the disk that had come back."""
+        self.catalog.studies.unpin(study)
+        self.release(study)
+
     def nearline(self, study: str = "1.2.3.9", **about: object) -> StudyUid:
         """A study that lies on two tapes only."""
         uid = self.receive(study, **about)  # type: ignore[arg-type]

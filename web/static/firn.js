@@ -24,17 +24,21 @@ document.addEventListener("visibilitychange", () => {
 // A refreshed part keeps the keyboard where it was, and leaves opened details open.
 let focused = null;
 let opened = [];
+function nameOf(part) {
+  const form = part.closest("form");
+  return [part.tagName, part.getAttribute("href"), part.name, part.value, form && form.getAttribute("action")].join(" ");
+}
 document.addEventListener("htmx:beforeSwap", (event) => {
   const part = event.detail.target;
   const active = document.activeElement;
-  focused = active && active.matches("a[href]") && part.contains(active) ? active.getAttribute("href") : null;
+  focused = active && active.matches("a[href], button, input, select") && part.contains(active) ? nameOf(active) : null;
   opened = Array.from(part.querySelectorAll("details[open][id]"), (details) => details.id);
 });
 document.addEventListener("htmx:afterSettle", () => {
   opened.forEach((id) => { const details = document.getElementById(id); if (details) details.open = true; });
   if (focused === null) return;
-  const again = Array.from(document.querySelectorAll("main a[href]")).find((a) => a.getAttribute("href") === focused);
-  if (again) again.focus({ preventScroll: true });
+  const again = Array.from(document.querySelectorAll("a[href], button, input, select")).find((part) => nameOf(part) === focused);
+  if (again && again !== document.activeElement) again.focus({ preventScroll: true });
   focused = null;
 });
 
@@ -60,4 +64,25 @@ document.addEventListener("htmx:afterOnLoad", spokeAgain);
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-send-on-change]");
   if (form) form.requestSubmit();
+});
+
+// The tab says how many answers there are, and a screen reader hears of a new one.
+const titled = document.title;
+let heard = null;
+function tellNews() {
+  const mine = document.getElementById("mine");
+  if (!mine) return;
+  const news = Number(mine.dataset.news) || 0;
+  document.title = news ? "(" + news + ") " + titled : titled;
+  if (heard !== null && news > heard) document.getElementById("announce").textContent = mine.querySelector(".news").textContent;
+  heard = news;
+}
+document.addEventListener("htmx:afterSettle", tellNews);
+tellNews();
+
+// One tick for all of a table. Boxes that only make sense with scripts show themselves here.
+document.documentElement.classList.add("js");
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("[data-tick-all]")) return;
+  event.target.closest("table").querySelectorAll('input[name="study"]').forEach((box) => { box.checked = event.target.checked; });
 });

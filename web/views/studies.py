@@ -1,6 +1,6 @@
 """Find a study, see where it is and why, and have it brought back: for clinical staff."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -10,13 +10,12 @@ from hsm.access.roles import Right
 from hsm.catalog.audit import ObjectKind
 from hsm.catalog.errors import NotCatalogued, NotRecallable
 from hsm.catalog.records import StudyRecord
-from hsm.facts import JobRecord
-from hsm.states import ACTIVE_JOBS, Availability, JobKind
+from hsm.states import Availability, JobKind, RequestState
 from web import paging
 from web.access.gate import known_person, may, needs
 from web.reads.policy import why_here
 from web.reads.studies import Show, search, series
-from web.reads.work import places
+from web.reads.wishes import Progress, Way, progress
 from web.services import services
 
 pages = Blueprint("studies", __name__)
@@ -26,14 +25,6 @@ ONLY_LOOKS = "Your account may look at studies, not ask for them."
 UNKNOWN_STUDY = (
     "There is no study with this UID in the archive. Search for the patient, the date or the accession number."
 )
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """One recall of a study that is under way, as the page tells it."""
-
-    job: JobRecord
-    place: int | None  # among the waiting recalls, from 1; None once it is running or waits for something else
 
 
 @pages.get("/studies")
@@ -47,12 +38,14 @@ def index() -> str:
     text = paging.text("q")
     offset = (page_number - 1) * size
     page = search(house.catalog, text, show, house.settings.safe_copies, size, min(offset, paging.MAX_NUMBER))
+    uids = [row.study.study_instance_uid for row in page.rows]
     return render_template(
         "studies.html",
         text=text,
         show=show,
         choices=Show,
         page=page,
+        in_cart=in_cart(uids),
         first=offset + 1,
         last=offset + len(page.rows),
         previous=paging.here(page=page_number - 1 if page_number > 2 else None) if page_number > 1 else None,
@@ -69,9 +62,8 @@ def show(uid: str) -> str:
     catalog, now = house.catalog, house.clock.now()
     study = known(uid)
     looked_at(uid)
-    recalls = catalog.jobs.list(kinds=(JobKind.RECALL,), study_uid=uid, limit=50)
-    waiting = [job for job in recalls if job.state in ACTIVE_JOBS]
-    place = places(catalog.jobs.queue(now)) if waiting else {}
+    requests = catalog.requests.list(study_uid=uid, limit=50)
+    waiting = progress(catalog, [one for one in requests if one.state is RequestState.WAITING], now)
     availability = catalog.studies.availability(uid)
     return render_template(
         "study.html",
@@ -82,9 +74,11 @@ def show(uid: str) -> str:
         copies=catalog.copies.of_study(uid),
         holds=catalog.holds.list(study_uid=uid, in_force_at=now),
         why=why_here(house, uid, now),
-        waiting=[Waiting(job, place.get(job.id)) for job in waiting],
-        past=[job for job in recalls if job.state not in ACTIVE_JOBS][:PAST_RECALLS],
-        refused=why_no_recall(availability, waiting) if may(Right.RECALL) else ONLY_LOOKS,
+        ways=each_once(waiting),
+        waiting=waiting,
+        past=[one for one in requests if one.state is not RequestState.WAITING][:PAST_RECALLS],
+        refused=why_no_recall(availability, is_mine(waiting)) if may(Right.RECALL) else ONLY_LOOKS,
+        in_cart=in_cart([uid]),
         volumes=catalog.studies.volumes_of([uid]).get(uid, ()),
         jobs=[job for job in catalog.jobs.list(study_uid=uid, limit=20) if job.kind is not JobKind.RECALL],
     )
@@ -97,13 +91,14 @@ def recall(uid: str) -> Response:
     house = services()
     study = known(uid)
     try:
-        house.archive.request_recall(study.study_instance_uid, requested_by=known_person().name)
+        number = house.archive.request_recall(study.study_instance_uid, requested_by=known_person().name)
     except NotRecallable:
         flash(NOT_READABLE, "bad")
     except NotCatalogued:
         abort(404, "This study is no longer in the archive.")
     else:
         flash("Asked for. You may close this page: the study comes back by itself.", "good")
+        return redirect(url_for("requests.show", number=number), 303)
     return redirect(url_for("studies.show", uid=uid, _anchor="recall"), 303)
 
 
@@ -123,10 +118,25 @@ def known(uid: str) -> StudyRecord:
     return study
 
 
-def why_no_recall(availability: Availability, waiting: list[JobRecord]) -> str:
+def in_cart(uids: Collection[str]) -> frozenset[str]:
+    """Which of some studies are in my cart."""
+    return services().catalog.carts.holds(known_person().id, uids) if may(Right.RECALL) else frozenset()
+
+
+def is_mine(waiting: Collection[Progress]) -> bool:
+    """Whether one of the requests that wait is mine."""
+    return any(one.request.requested_by == known_person().name for one in waiting)
+
+
+def each_once(waiting: Collection[Progress]) -> list[Way]:
+    """The jobs that several requests wait for, each once. Pure."""
+    return list({way.job.id: way for one in waiting for way in one.ways}.values())
+
+
+def why_no_recall(availability: Availability, asked_already: bool) -> str:
     """Why the button to bring a study back is off; "" when it is on. Pure."""
-    if waiting:
-        return "It is being brought back already."
+    if asked_already:
+        return "You have asked for it already."
     if availability is Availability.ONLINE:
         return "It is on disk already: open it at the workstation."
     if availability is Availability.UNAVAILABLE:

@@ -337,6 +337,21 @@ class Policy(Base):
     text: Mapped[str] = mapped_column(Text)
     author: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(Text, default="")  # why these and no longer those before them
+
+
+class PolicyDraft(Base):
+    """Rules that somebody is writing: one draft for each account, until it is published or thrown away."""
+
+    __tablename__ = "policy_drafts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(String(200), unique=True)
+    text: Mapped[str] = mapped_column(Text)
+    base: Mapped[int]  # the version it is a change of; 0: none was in force
+    revision: Mapped[int]  # one more with each change, so that two open pages do not undo each other
+    begun_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
 
 
 class Hold(Base):
@@ -351,6 +366,8 @@ class Hold(Base):
     placed_at: Mapped[datetime]
     until: Mapped[datetime | None]
     lifted_at: Mapped[datetime | None]
+    lifted_by: Mapped[str] = mapped_column(Text, default="")
+    lift_reason: Mapped[str] = mapped_column(Text, default="")
 
 
 class Event(Base):

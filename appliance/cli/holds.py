@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from appliance.cli.application import app, family
-from appliance.cli.failures import not_found
+from appliance.cli.failures import ExitStatus, RequestFailed, not_found
 from appliance.cli.session import session
 from appliance.cli.words import ago, iso, safe
 
@@ -32,10 +32,38 @@ def place(
 
 
 @hold_app.command()
-def lift(context: typer.Context, hold: Annotated[int, typer.Argument(help="Number of the hold.")]) -> None:
+def change(
+    context: typer.Context,
+    hold: Annotated[int, typer.Argument(help="Number of the hold.")],
+    reason: Annotated[str | None, typer.Option("--reason", help="Another reason, in words.")] = None,
+    days: Annotated[int | None, typer.Option("--days", min=1, help="It lifts itself after so many days.")] = None,
+    no_end: Annotated[bool, typer.Option("--no-end", help="It holds until somebody lifts it.")] = False,
+) -> None:
+    """Give a hold another reason or another end."""
+    from hsm.catalog.errors import HoldRefused
+
+    current = session(context)
+    if days is not None and no_end:
+        raise RequestFailed(ExitStatus.USAGE, "Give --days or --no-end, not both.")
+    standing = current.catalog.holds.get(hold)
+    until = None if no_end else current.now() + timedelta(days=days) if days else standing.until
+    seen = (standing.reason, standing.until)
+    try:
+        current.catalog.holds.change(hold, reason or standing.reason, until, getuser(), current.now(), seen)
+    except HoldRefused as error:
+        raise RequestFailed(ExitStatus.REFUSED, f"Not changed: {error}.") from error
+    current.say(f"Hold {hold} is in force" + (f" until {iso(until)}." if until else " until it is lifted."))
+
+
+@hold_app.command()
+def lift(
+    context: typer.Context,
+    hold: Annotated[int, typer.Argument(help="Number of the hold.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it is no longer needed.")] = "",
+) -> None:
     """Lift a hold."""
     current = session(context)
-    current.catalog.holds.lift(hold, current.now())
+    current.catalog.holds.lift(hold, current.now(), getuser(), reason.strip())
     current.say(f"Hold {hold} is lifted.")
 
 
@@ -60,6 +88,8 @@ def list_holds(
                 "placed_at": iso(hold.placed_at),
                 "until": iso(hold.until),
                 "lifted_at": iso(hold.lifted_at),
+                "lifted_by": hold.lifted_by,
+                "lift_reason": hold.lift_reason,
             }
             for hold in held
         ]

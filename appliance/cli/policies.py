@@ -13,6 +13,7 @@ from appliance.cli.words import ago, iso, safe
 from web.words import count, size
 
 if TYPE_CHECKING:
+    from hsm.catalog.records import PolicyVersion
     from hsm.policy import Plan, Policy
 
 policy_app = family("The sentences that say what is kept where.")
@@ -28,33 +29,14 @@ def _read(path: Path) -> str:
 
 
 def _faults(current: Session, text: str, name: str) -> tuple["Policy | None", list[dict[str, Any]]]:
-    """The policy, unless it cannot be understood, and everything that is wrong with it."""
+    """The policy, unless it cannot be understood, and everything that is to be said about it."""
     from appliance.build import volume_pools
-    from hsm.policy import PolicyInvalid, check, parse
+    from hsm.publishing import judge
 
-    try:
-        policy = parse(text, name)
-    except PolicyInvalid as error:
-        return None, [
-            {
-                "line": fault.line,
-                "column": fault.column,
-                "is_fault": True,
-                "message": fault.message,
-                "advice": fault.advice,
-            }
-            for fault in error.faults
-        ]
-    findings = check(policy, volume_pools(current.config))
-    return policy, [
-        {
-            "line": finding.line,
-            "column": finding.column,
-            "is_fault": finding.is_fault,
-            "message": finding.message,
-            "advice": finding.advice,
-        }
-        for finding in findings
+    judged = judge(text, volume_pools(current.config), name)
+    return judged.policy, [
+        {"line": f.line, "column": f.column, "is_fault": f.is_fault, "message": f.message, "advice": f.advice}
+        for f in judged.findings
     ]
 
 
@@ -150,25 +132,52 @@ def _show_plan(current: Session, made: "Plan") -> None:
 
 
 @policy_app.command()
-def show(context: typer.Context) -> None:
-    """Print the policy in force."""
+def show(
+    context: typer.Context,
+    number: Annotated[int | None, typer.Argument(metavar="[VERSION]", help="A version of the history.")] = None,
+) -> None:
+    """Print the policy in force, or an earlier version; `firn policy apply` puts that in force again."""
     current = session(context)
-    version = current.catalog.policies.current()
+    version = current.catalog.policies.current() if number is None else _version(current, number)
     if version is None:
         raise not_found("policy", "in force", "Publish one with `firn policy apply FILE`.")
     typer.echo(version.text, nl=not version.text.endswith("\n"))
 
 
+def _version(current: Session, number: int) -> "PolicyVersion":
+    from hsm.catalog.errors import NotCatalogued
+
+    try:
+        return current.catalog.policies.get(number)
+    except NotCatalogued:
+        raise not_found("policy version", str(number), "`firn policy history` lists them.") from None
+
+
 @policy_app.command()
-def apply(context: typer.Context, file: Annotated[Path, typer.Argument(help="File with the rules.")]) -> None:
+def apply(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="File with the rules.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why these rules, for the history.")] = "",
+    over: Annotated[
+        int | None, typer.Option("--over", min=0, help="Only over this version, 0 for none: another is left in force.")
+    ] = None,
+) -> None:
     """Publish a policy; the next tick follows it. Refused when it has a fault."""
+    from appliance.build import volume_pools
+    from hsm.catalog.errors import PolicyOutdated
+    from hsm.publishing import publish
+
     current = session(context)
     text = _read(file)
     policy, faults = _faults(current, text, str(file))
     _tell(current, str(file), faults)
     if policy is None or any(fault["is_fault"] for fault in faults):
         raise RequestFailed(ExitStatus.CONFIG_INVALID, f"{file} was not published; the policy in force is unchanged.")
-    number = current.catalog.policies.publish(text, getuser(), current.now())
+    pools = volume_pools(current.config)
+    try:
+        number = publish(current.catalog, text, pools, getuser(), current.now(), over, reason.strip())
+    except PolicyOutdated as error:
+        raise RequestFailed(ExitStatus.REFUSED, f"{file} was not published: {error}.") from error
     current.say(f"Version {number} is in force: {count(len(policy.rules), 'rule')}. See `firn policy plan`.")
 
 
@@ -186,6 +195,7 @@ def history(
             {
                 "version": entry.version,
                 "author": entry.author,
+                "reason": entry.reason,
                 "created_at": iso(entry.created_at),
                 "in_force": entry.version == newest,
                 "text": entry.text,
@@ -194,8 +204,9 @@ def history(
         ]
         current.print_json({"policies": rows})
         return
-    table = current.table(">version", "by", "when", "in force")
+    table = current.table(">version", "by", "when", "in force", "why")
     for entry in versions:
         when = ago(entry.created_at, current.now())
-        table.add_row(str(entry.version), safe(entry.author), when, "yes" if entry.version == newest else "")
+        in_force = "yes" if entry.version == newest else ""
+        table.add_row(str(entry.version), safe(entry.author), when, in_force, safe(entry.reason))
     current.out.print(table)

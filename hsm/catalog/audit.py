@@ -91,6 +91,7 @@ AUDITED: Mapping[str, ObjectKind] = {
         ObjectKind.ACCOUNT,
     ),
     "policy_published": ObjectKind.POLICY,
+    "hold_changed": ObjectKind.STUDY,
     **dict.fromkeys(("hold_placed", "hold_lifted", "recall_requested", "recall_cancelled"), ObjectKind.STUDY),
     **dict.fromkeys(("job_cancelled", "job_requeued"), ObjectKind.JOB),
     **dict.fromkeys(

@@ -9,6 +9,7 @@ from hsm.catalog.carts import Carts
 from hsm.catalog.cleaning import Cleaning
 from hsm.catalog.copies import Copies
 from hsm.catalog.database import Database, make_engine, parse_url
+from hsm.catalog.drafts import Drafts
 from hsm.catalog.drives import Drives
 from hsm.catalog.dump import Dump, load_into_new
 from hsm.catalog.events import Events
@@ -54,6 +55,7 @@ class Catalog:
         self.carts = Carts(database)
         self.release = Release(database)
         self.policies = Policies(database)
+        self.drafts = Drafts(database)
         self.holds = Holds(database)
         self.events = Events(database)
         self.audit = Audit(database)

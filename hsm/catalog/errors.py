@@ -47,6 +47,18 @@ class CartFull(CatalogError):
     """The cart of an account cannot hold so many studies; nothing was put in."""
 
 
+class PolicyOutdated(CatalogError):
+    """Other rules are in force than whoever wrote new ones saw."""
+
+
+class DraftChanged(CatalogError):
+    """A draft of rules was changed elsewhere since it was read: on another page, or by throwing it away."""
+
+
+class HoldRefused(CatalogError):
+    """A hold was not placed, changed or lifted; nothing was changed."""
+
+
 class DumpDamaged(CatalogError):
     """The dump is cut, altered or of another schema; nothing was loaded."""
 

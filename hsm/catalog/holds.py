@@ -4,7 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
-from hsm.catalog.database import Database
+from hsm.catalog.database import AnyRow, AnySelect, Database
+from hsm.catalog.errors import HoldRefused
 from hsm.catalog.events import add
 from hsm.catalog.records import HoldRecord
 from hsm.catalog.rows import insert_row, one, study_id
@@ -41,43 +42,79 @@ class Holds:
 
         return self._database.write(work)
 
-    def lift(self, hold_id: int, now: datetime) -> None:
-        """End a hold; nothing happens when it was lifted before. Raises: NotCatalogued."""
+    def change(
+        self,
+        hold_id: int,
+        reason: str,
+        until: datetime | None,
+        by: str,
+        now: datetime,
+        seen: tuple[str, datetime | None] | None = None,
+    ) -> None:
+        """Give a hold another reason or end. `seen`: the reason and the end that whoever changes it saw.
+
+        Raises: NotCatalogued; HoldRefused when it is over, or is no longer as it was seen.
+        """
 
         def work(connection: Connection) -> None:
-            uid, lifted = one(
-                connection,
-                select(Study.study_instance_uid, Hold.lifted_at)
-                .join(Study, Study.id == Hold.study_fk)
-                .where(Hold.id == hold_id)
-                .with_for_update(of=Hold),
-                f"hold {hold_id}",
-            )
-            if lifted is None:
-                connection.execute(update(Hold).where(Hold.id == hold_id).values(lifted_at=now))
-                add(connection, "info", "hold_lifted", uid, {"hold": hold_id}, now)
+            hold = _locked(connection, hold_id)
+            if hold.lifted_at is not None or (hold.until is not None and hold.until <= now):
+                raise HoldRefused(f"hold {hold_id} is over: place another one")
+            if seen is not None and (hold.reason, hold.until) != seen:
+                raise HoldRefused(f"somebody else changed hold {hold_id} meanwhile: look at it again")
+            if (hold.reason, hold.until) == (reason, until):
+                return
+            connection.execute(update(Hold).where(Hold.id == hold_id).values(reason=reason, until=until))
+            add(connection, "info", "hold_changed", hold.study_instance_uid, {"hold": hold_id, "by": by}, now)
 
         self._database.write(work)
 
+    def lift(self, hold_id: int, now: datetime, by: str = "", reason: str = "") -> None:
+        """End a hold, for a reason; nothing happens when it was lifted before. Raises: NotCatalogued."""
+
+        def work(connection: Connection) -> None:
+            hold = _locked(connection, hold_id)
+            if hold.lifted_at is None:
+                values = {"lifted_at": now, "lifted_by": by, "lift_reason": reason}
+                connection.execute(update(Hold).where(Hold.id == hold_id).values(**values))
+                add(connection, "info", "hold_lifted", hold.study_instance_uid, {"hold": hold_id, "by": by}, now)
+
+        self._database.write(work)
+
+    def get(self, hold_id: int) -> HoldRecord:
+        """One hold. Raises: NotCatalogued."""
+        return self._database.read(
+            lambda connection: _record(one(connection, _select().where(Hold.id == hold_id), f"hold {hold_id}"))
+        )
+
     def list(self, study_uid: str | None = None, in_force_at: datetime | None = None) -> list[HoldRecord]:
         """Holds in the order they were placed."""
-        statement = (
-            select(
-                Hold.id,
-                Study.study_instance_uid,
-                Hold.reason,
-                Hold.placed_by,
-                Hold.placed_at,
-                Hold.until,
-                Hold.lifted_at,
-            )
-            .join(Study, Study.id == Hold.study_fk)
-            .order_by(Hold.id)
-        )
+        statement = _select().order_by(Hold.id)
         if study_uid is not None:
             statement = statement.where(Study.study_instance_uid == study_uid)
         if in_force_at is not None:
             statement = statement.where(in_force(in_force_at))
-        return self._database.read(
-            lambda connection: [HoldRecord(row[0], StudyUid(row[1]), *row[2:]) for row in connection.execute(statement)]
-        )
+        return self._database.read(lambda connection: [_record(row) for row in connection.execute(statement)])
+
+
+def _select() -> AnySelect:
+    return select(
+        Hold.id,
+        Study.study_instance_uid,
+        Hold.reason,
+        Hold.placed_by,
+        Hold.placed_at,
+        Hold.until,
+        Hold.lifted_at,
+        Hold.lifted_by,
+        Hold.lift_reason,
+    ).join(Study, Study.id == Hold.study_fk)
+
+
+def _locked(connection: Connection, hold_id: int) -> HoldRecord:
+    statement = _select().where(Hold.id == hold_id).with_for_update(of=Hold)
+    return _record(one(connection, statement, f"hold {hold_id}"))
+
+
+def _record(row: AnyRow) -> HoldRecord:
+    return HoldRecord(row[0], StudyUid(row[1]), *row[2:])

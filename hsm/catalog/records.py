@@ -307,6 +307,19 @@ class PolicyVersion:
     text: str
     author: str
     created_at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class DraftRecord:
+    """Rules that somebody is writing."""
+
+    account: str
+    text: str
+    base: int  # the version it is a change of; 0: none was in force
+    revision: int
+    begun_at: datetime
+    changed_at: datetime
 
 
 @dataclass(frozen=True)
@@ -320,6 +333,8 @@ class HoldRecord:
     placed_at: datetime
     until: datetime | None
     lifted_at: datetime | None
+    lifted_by: str = ""
+    lift_reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,7 @@ def _restore_rules(catalog: Catalog, lines: bytes, now: datetime) -> None:
     ):
         version = old.policies.current()
         if version is not None and catalog.policies.current() is None:
-            catalog.policies.publish(version.text, version.author, now)
+            catalog.policies.publish(version.text, version.author, now, reason=version.reason)
         standing = {(h.study_instance_uid, h.reason) for h in catalog.holds.list(in_force_at=now)}
         for hold in old.holds.list(in_force_at=now):
             known = catalog.studies.get(hold.study_instance_uid) is not None

@@ -27,6 +27,8 @@ NOWHERE = "1.2.3.4.5"
         (4, ("release", NOWHERE), "no study 1.2.3.4.5"),
         (4, ("hold", "place", NOWHERE, "--reason", "x"), "no study 1.2.3.4.5"),
         (4, ("hold", "lift", "77"), "77"),
+        (4, ("hold", "change", "77"), "77"),
+        (4, ("policy", "show", "77"), "no policy version 77"),
         (4, ("verify", "X00001L8"), "no volume or study X00001L8"),
         (4, ("volumes", "show", "X00001L8"), "no volume X00001L8"),
         (4, ("volumes", "label", "X00001L8"), "no volume X00001L8"),
@@ -52,6 +54,17 @@ def test_a_policy_with_faults_is_named_line_by_line_and_not_published(house: Hou
     path.write_text('rule "unknown pool":\n    copy to tape_z\n')
     assert "tape_z" in house.fails(6, "policy", "apply", str(path))
     assert house.ok("policy", "show") == before
+
+
+def test_rules_are_published_over_the_version_that_was_seen_with_a_reason(house: House) -> None:
+    before = house.ok("policy", "show")
+    path = house.root / "next.policy"
+    path.write_text(before + "# the same\n")
+    newest = house.json("policy", "history")["policies"][0]["version"]
+    assert "is in force by now" in house.fails(3, "policy", "apply", str(path), "--over", "0")
+    house.ok("policy", "apply", str(path), "--over", str(newest), "--reason", "a try")
+    assert house.json("policy", "history")["policies"][0]["reason"] == "a try"
+    assert house.ok("policy", "show", str(newest)) == before
 
 
 def test_a_configuration_with_faults_is_explained_by_every_command(house: House) -> None:

@@ -64,7 +64,12 @@ def test_a_release_without_proof_is_refused_with_its_reason(house: House) -> Non
     house.ok("recall", uid, "--wait")
     house.ok("hold", "place", uid, "--reason", "court case")
     assert "court case" in house.fails(3, "release", uid, "--wait")
-    house.ok("hold", "lift", "1")
+    assert "until 2" in house.ok("hold", "change", "1", "--reason", "appeal", "--days", "3")
+    assert "until it is lifted" in house.ok("hold", "change", "1", "--no-end")
+    house.fails(2, "hold", "change", "1", "--no-end", "--days", "1")
+    house.ok("hold", "lift", "1", "--reason", "settled")
+    house.fails(3, "hold", "change", "1", "--reason", "late")
+    assert house.json("hold", "list", "--all")["holds"][0]["lift_reason"] == "settled"
     assert "stays online" in house.fails(3, "release", uid, "--copies", "3")
     assert "stays online" in house.fails(3, "release", uid, "--kinds", "2")
     house.ok("release", uid, "--wait")

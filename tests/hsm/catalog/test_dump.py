@@ -21,6 +21,7 @@ def full(world: World) -> bytes:
     world.catalog.intake.record(arrival(2, content="new"), on_conflict="replace")
     world.catalog.holds.place(study_uid(2), "trial", "judge", START)
     world.catalog.policies.publish("rule ü", "me", START)
+    world.catalog.drafts.begin("me", "rule ü, or not", 1, START)
     world.catalog.intake.quarantined("/q/1", "why", START)
     world.catalog.recalls.request(study_uid(1), requested_by="WS", now=LATER)
     world.catalog.drives.seen("lib", 0, "S0", MediumKind.TAPE, START)

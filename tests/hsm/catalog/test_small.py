@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from hsm.catalog import Catalog, NotCatalogued
+from hsm.catalog import Catalog, DraftChanged, HoldRefused, NotCatalogued, PolicyOutdated
 from tests.hsm.catalog.world import LATER, START, World, study_uid
 
 
@@ -38,6 +38,56 @@ def test_a_hold_binds_until_it_is_lifted_or_over(world: World) -> None:
         holds.lift(4711, START)
     with pytest.raises(NotCatalogued, match="study 9"):
         holds.place("9", "x", "y", START)
+
+
+def test_rules_are_published_over_the_version_that_was_seen_or_not_at_all(catalog: Catalog) -> None:
+    policies = catalog.policies
+    first = policies.publish("one", "anna", START, seen=0, reason="a beginning")
+    with pytest.raises(PolicyOutdated, match=f"version {first} is in force by now, not 0"):
+        policies.publish("two", "bo", LATER, seen=0)
+    second = policies.publish("two", "bo", LATER, seen=first)
+    assert [(v.version, v.reason) for v in policies.history()] == [(second, ""), (first, "a beginning")]
+    assert [v.version for v in policies.history(before=second)] == [first]
+    assert policies.get(first).text == "one"
+    with pytest.raises(NotCatalogued, match="rules 4711"):
+        policies.get(4711)
+
+
+def test_a_draft_outlives_its_page_and_two_pages_do_not_undo_each_other(catalog: Catalog) -> None:
+    drafts = catalog.drafts
+    assert drafts.get("anna") is None
+    begun = drafts.begin("anna", "one", 3, START)
+    assert drafts.begin("anna", "other", 4, LATER) == begun
+    saved = drafts.save("anna", "two", begun.revision, LATER)
+    assert (saved.text, saved.base, saved.begun_at, saved.changed_at) == ("two", 3, START, LATER)
+    with pytest.raises(DraftChanged):
+        drafts.save("anna", "three", begun.revision, LATER)
+    assert drafts.save("anna", "two", saved.revision, LATER, base=4).base == 4
+    drafts.begin("bo", "his", 4, LATER + timedelta(days=1))
+    assert [draft.account for draft in drafts.list()] == ["bo", "anna"]
+    drafts.discard("anna")
+    drafts.discard("anna")
+    with pytest.raises(DraftChanged):
+        drafts.save("anna", "late", saved.revision + 1, LATER)
+
+
+def test_a_hold_is_changed_as_it_was_seen_and_only_while_it_binds(world: World) -> None:
+    world.receive(1)
+    holds = world.catalog.holds
+    hold = holds.place(study_uid(1), "trial", "judge", START)
+    holds.change(hold, "appeal", LATER, "clerk", START, ("trial", None))
+    with pytest.raises(HoldRefused, match="somebody else"):
+        holds.change(hold, "other", None, "clerk", START, ("trial", None))
+    holds.change(hold, "appeal", LATER, "clerk", START)  # changes nothing, and says nothing
+    one = holds.get(hold)
+    assert (one.reason, one.until) == ("appeal", LATER)
+    with pytest.raises(HoldRefused, match="is over"):
+        holds.change(hold, "again", None, "clerk", LATER)
+    holds.lift(hold, LATER, "judge", "settled")
+    assert (holds.get(hold).lifted_by, holds.get(hold).lift_reason) == ("judge", "settled")
+    with pytest.raises(HoldRefused, match="is over"):
+        holds.change(hold, "again", None, "clerk", START)
+    assert world.names() == ["hold_lifted", "hold_changed", "hold_placed"]
 
 
 def test_events_are_found_newest_first(catalog: Catalog) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from appliance.build import open_catalog, open_pool, retry_settings, tick_settings, volume_pools
+from appliance.build import disk_facts, open_catalog, open_pool, retry_settings, tick_settings, volume_pools
 from appliance.config import Config
 from appliance.devices import open_devices
 from drivers.base import Barcode
@@ -16,12 +16,17 @@ from hsm.catalog import Catalog
 from hsm.catalog.records import CatalogCounts
 from hsm.engine import Engine, EngineBusy, EngineSettings
 from hsm.engine.attendance import Attendance
+from hsm.engine.beside import Beside, Chore
 from hsm.engine.engine import LEASE
 from hsm.engine.routines import Routines
+from hsm.figures.observer import EVERY_S as OBSERVE_EVERY_S
+from hsm.figures.observer import Observer
 from hsm.library import Library
 from hsm.pool import OnlinePool
 from hsm.rebuild import RebuildReport
 from hsm.rebuild import rebuild as rebuild_catalog
+
+TIDY_EVERY_S = 86400.0
 
 
 def engine_settings(config: Config) -> EngineSettings:
@@ -108,6 +113,20 @@ def attending(config: Config, catalog: Catalog, routines: Routines) -> Iterator[
         yield
     finally:
         watcher.close()
+
+
+@contextmanager
+def working_beside(config: Config, catalog: Catalog, pool: OnlinePool, engine: Engine) -> Iterator[None]:
+    """What the engine's process does beside its loop as long as the block lasts and the lease is its own."""
+    clock = SystemClock()
+    folders = (config.archive.data_dir, *config.online_directories)
+    observer = Observer(catalog, partial(disk_facts, config, pool), folders, clock)
+    chores = (
+        Chore("observe", OBSERVE_EVERY_S, observer.observe),
+        Chore("thin_samples", TIDY_EVERY_S, observer.tidy),
+    )
+    with Beside(chores, lambda: catalog.leases.holder(LEASE, clock.now()) == engine.holder):
+        yield
 
 
 @contextmanager

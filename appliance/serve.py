@@ -46,7 +46,7 @@ def run_engine(config: Config) -> None:
 
     Raises: EngineBusy, LeaseLost, LibraryBusy, LibraryMissing, ArchiveMissing.
     """
-    from appliance.machinery import attending, open_engine
+    from appliance.machinery import attending, open_engine, working_beside
     from hsm.engine.routines import Routines
 
     stop = stop_on_signals()
@@ -55,7 +55,7 @@ def run_engine(config: Config) -> None:
         pool = build.open_pool(config)
         with open_engine(config, catalog, pool) as engine:
             routines = Routines(engine)
-            with attending(config, catalog, routines):
+            with attending(config, catalog, routines), working_beside(config, catalog, pool, engine):
                 routines.run(stop, tell_ready)
     finally:
         catalog.close()

@@ -272,3 +272,4 @@ class JobRecord:
     started_at: datetime | None
     ended_at: datetime | None
     eta_at: datetime | None
+    rate_bytes_s: int = 0  # lately, while it runs

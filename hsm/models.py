@@ -288,6 +288,7 @@ class Job(Base):
     reason: Mapped[str] = mapped_column(Text, default="")
     size_bytes: Mapped[int] = mapped_column(default=0)
     done_bytes: Mapped[int] = mapped_column(default=0)
+    rate_bytes_s: Mapped[int] = mapped_column(default=0)  # how fast it went lately, while bytes move
     phase: Mapped[str] = mapped_column(Text, default="")  # in words: "locating block 81234 on A00012L8"
     message: Mapped[str] = mapped_column(Text, default="")  # what went wrong last
     barcode: Mapped[str | None] = mapped_column(String(64))  # volume in use or wanted

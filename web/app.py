@@ -103,8 +103,10 @@ def create_app(services: Services) -> Flask:
         job_state=lambda job: JobState(job.state),
         kind_words=words.kind_words,
         mine=requests.mine,
+        length=words.length,
         navigation=NAVIGATION,
         person=words.person,
+        rate=words.rate,
         said=words.said,
         size=words.size,
     )

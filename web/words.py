@@ -56,6 +56,20 @@ def duration(seconds: float) -> str:
     return count(round(seconds / 86400), "day")
 
 
+def length(days: float) -> str:
+    """A length of time given in days, as precise as it deserves: "5 h", "12 days", "8 months", "3 years"."""
+    for limit, unit_days, name in ((2.0, 1 / 24, "h"), (60.0, 1.0, "day"), (730.0, 30.44, "month")):
+        if days < limit:
+            number = round(days / unit_days)
+            return f"{number} h" if name == "h" else count(number, name)
+    return count(round(days / 365.25), "year")
+
+
+def rate(bytes_s: float) -> str:
+    """How fast bytes move: "143 MB/s"."""
+    return f"{size(round(bytes_s))}/s"
+
+
 def relative(at: datetime, now: datetime) -> str:
     """How long ago, or in how long. Within a second of now: "now"."""
     apart = (at - now).total_seconds()

@@ -34,12 +34,12 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 def _look(current: Session) -> dict[str, Any]:
     """Everything there is to know, in the shape of --json."""
     from appliance.build import disk_facts
-    from web.reads.studies import safety
+    from hsm.catalog.safety import safety
     from web.reads.work import matrix
 
     catalog, now = current.catalog, current.now()
     counts = catalog.studies.counts()
-    unsafe = safety(catalog, SAFE_COPIES)
+    unsafe = safety(catalog.database)
     jobs: dict[str, int] = dict.fromkeys((state.value for state in JobState), 0)
     for (_, state), number in matrix(catalog).counts.items():
         jobs[state.value] += number

@@ -14,6 +14,7 @@ from hsm.catalog.drives import Drives
 from hsm.catalog.dump import Dump, load_into_new
 from hsm.catalog.events import Events
 from hsm.catalog.facts import PolicyFacts
+from hsm.catalog.figures import Figures
 from hsm.catalog.holds import Holds
 from hsm.catalog.intake import Intake
 from hsm.catalog.jobs import Jobs
@@ -62,6 +63,7 @@ class Catalog:
         self.leases = Leases(database)
         self.accounts = Accounts(database)
         self.tokens = Tokens(database)
+        self.figures = Figures(database)
         self.facts = PolicyFacts(database)
         self.dump = Dump(database)
         self.rebuild = Rebuild(database)

@@ -52,6 +52,7 @@ def job_record(row: AnyRow) -> JobRecord:
         started_at=row.started_at,
         ended_at=row.ended_at,
         eta_at=row.eta_at,
+        rate_bytes_s=row.rate_bytes_s,
     )
 
 

@@ -86,6 +86,7 @@ class Jobs:
             elif state is not JobState.QUEUED:
                 return False
             values = {"started_at": now, "ended_at": None, "attempts": row.attempts + 1, "done_bytes": 0, "phase": ""}
+            values["rate_bytes_s"] = 0
             step_job(connection, row, "start", not_before=None, **values, barcode=barcode or row.barcode)
             return True
 
@@ -98,9 +99,13 @@ class Jobs:
         phase: str,
         eta_at: datetime | None = None,
         barcode: Barcode | None = None,
+        rate_bytes_s: int = 0,
     ) -> None:
-        """How far a running job is; None leaves an earlier estimate or volume as it was. Others are left alone."""
-        values: dict[str, object] = {"done_bytes": done_bytes, "phase": clean(phase)}
+        """How far a running job is, and how fast lately; None leaves an earlier estimate or volume as it was.
+
+        Jobs that do not run are left alone.
+        """
+        values: dict[str, object] = {"done_bytes": done_bytes, "phase": clean(phase), "rate_bytes_s": rate_bytes_s}
         values |= {"eta_at": eta_at} if eta_at is not None else {}
         values |= {"barcode": barcode} if barcode is not None else {}
         running = (Job.id == job_id) & (Job.state == JobState.RUNNING)

@@ -17,6 +17,11 @@ TELL_EVERY_S = 1.0  # progress of one job is written at most that often
 log = structlog.get_logger()
 
 
+def rate(moved_bytes: int, took_s: float) -> int:
+    """Bytes a second; nothing of what went backwards or took no time. Pure."""
+    return round(moved_bytes / took_s) if moved_bytes > 0 and took_s > 0 else 0
+
+
 class JobReport:
     """One for each assignment; knows which of its jobs are still open."""
 
@@ -28,7 +33,7 @@ class JobReport:
         self._retry = retry
         self._breaker = breaker
         self._breaker_lock = breaker_lock
-        self._told: dict[int, tuple[float, str]] = {}
+        self._told: dict[int, tuple[float, str, int]] = {}
         self._started: set[int] = set()
         self._ended: set[int] = set()
 
@@ -54,12 +59,13 @@ class JobReport:
 
     def moved(self, job: JobRecord, done_bytes: int, phase: str) -> None:
         """Progress; a change of phase is always told, a number only now and then."""
-        last_s, last_phase = self._told.get(job.id, (0.0, ""))
+        last_s, last_phase, last_bytes = self._told.get(job.id, (0.0, "", 0))
         now_s = time.monotonic()
         if phase == last_phase and now_s - last_s < TELL_EVERY_S:
             return
-        self._told[job.id] = (now_s, phase)
-        self._catalog.jobs.progress(job.id, done_bytes, phase)
+        self._told[job.id] = (now_s, phase, done_bytes)
+        rate_bytes_s = rate(done_bytes - last_bytes, now_s - last_s) if last_s else 0
+        self._catalog.jobs.progress(job.id, done_bytes, phase, rate_bytes_s=rate_bytes_s)
 
     def finished(self, job: JobRecord, message: str = "") -> None:
         """Done."""

@@ -185,6 +185,8 @@ class TapeWriter:
         end = _after(batch.end, stream.header, address, stream.stream_sha256)
         end = replace(end, end_address=self._session.flush())
         self._context.catalog.copies.moved_end(volume.barcode, end, self._context.now())
+        fields = {"size_bytes": stream.header.pack_bytes, "pool": self._pool.name}
+        self._context.catalog.events.record("info", "catalog_copied", volume.barcode, fields, now)
         batch.end = end
 
     def _unwrite(self, batch: _Batch) -> None:

@@ -1,6 +1,7 @@
 """Every page, as a whole: answers, keeps to the strict policy, and leads on."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -8,7 +9,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from hsm.catalog import Catalog
+from hsm.catalog.figures import Usage
 from hsm.facts import DiskFacts
+from hsm.figures.observer import Observer
+from hsm.states import JobState
 from tests.web.reader import Page, read
 from tests.web.world import CHINESE, World, browser, busy, stock, world_over
 from web.words import person
@@ -143,6 +147,40 @@ def test_the_overview_counts_and_links(busy_client: FlaskClient) -> None:
     assert "archive-1:engine:4711" in page.text
     assert "locating block 81234 on A00002L8" in page.text
     assert "in 70 s" in page.text
+
+
+def test_the_overview_reads_what_the_clock_worked_out(world: World) -> None:
+    busy(world)
+    catalog, now = world.catalog, world.clock.now()
+    seen = {
+        "devices": [
+            {"kind": "tape", "serial": "TD0001", "name": "IBM ULT3580", "node": "/dev/nst0", "state": "running"},
+            {"kind": "tape", "serial": "X", "name": "HP Ultrium", "node": "/dev/nst1", "state": "running"},
+        ],
+        "udev": False,
+    }
+    for days in range(20, 0, -1):
+        used = world.disk.used_bytes - days * 20 * 10**9
+        catalog.figures.sample({"online": Usage(used, world.disk.capacity_bytes)}, now - timedelta(days=days))
+        catalog.figures.sample({"pool:tape_a": Usage(0, 240 * 10**9)}, now - timedelta(days=days))
+    Observer(catalog, lambda: world.disk, [world.pool.directories[0]], world.clock, lambda: seen).observe()
+    running = catalog.jobs.list(states=(JobState.RUNNING,))[0]
+    catalog.jobs.progress(running.id, 80_000_000, "writing to A00002L8", rate_bytes_s=143_000_000)
+    catalog.drives.said("tape", 0, ["clean_now"], True, now)
+    catalog.events.record("info", "catalog_copied", "A00001L8", {}, now - timedelta(hours=5))
+    page = get(browser(world.services()), "/")
+    assert page.faults == []
+    assert "Full in 55 days" in page.text
+    assert "Not filling up" in page.text
+    assert page.text.count("143 MB/s") == 2
+    assert "wants cleaning" in page.text and "clean now" in page.text
+    assert "5 h ago on A00001L8" in page.text
+    assert "studies a day over 30 days: 6 in all, 3 at most, 2 today" in browser(world.services()).get("/").text
+    assert page.text.count("in no configured library") == 1
+    assert "udev does not run there" in page.text
+    world.clock.sleep(3600)
+    catalog.leases.take("engine", "archive-1:engine:4711", world.clock.now(), 3600)
+    assert "Some figures are from 60 min ago" in get(browser(world.services()), "/").text
 
 
 def test_a_silent_engine_is_said_first(client: FlaskClient) -> None:

@@ -2,20 +2,20 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+from sqlalchemy import Connection, and_, func, select
 
 from hsm.catalog import Catalog
 from hsm.catalog.availability import RANKS, study_rank
 from hsm.catalog.records import StudySummary
-from hsm.models import Copy, Instance, Pack, Patient, Series, Study
-from hsm.states import Availability, CopyState, OnlineState
+from hsm.catalog.safety import OLDEST_ARRIVAL_FIRST, unsafe
+from hsm.models import Instance, Patient, Series, Study
+from hsm.states import Availability, OnlineState
 from web.reads.terms import condition
 
 NEWEST_FIRST = (Study.study_date.desc().nulls_last(), Study.study_time.desc(), Study.id.desc())
-OLDEST_ARRIVAL_FIRST = (Study.received_at.asc(), Study.id.asc())
 
 
 class Show(StrEnum):
@@ -58,29 +58,6 @@ class SeriesRow:
     instance_count: int
     size_bytes: int
     online_instances: int
-
-
-@dataclass(frozen=True)
-class Unsafe:
-    """The studies that have not enough verified copies yet."""
-
-    studies: int
-    size_bytes: int
-    oldest_uid: str | None
-    oldest_received_at: datetime | None
-
-
-def unsafe(safe_copies: int) -> ColumnElement[bool]:
-    """True for a study with an instance in no pack, or a pack with too few verified copies on distinct volumes."""
-    verified = (
-        select(func.count(Copy.volume_fk.distinct()))
-        .where(Copy.pack_fk == Pack.id, Copy.state == CopyState.VERIFIED)
-        .scalar_subquery()
-    )
-    return or_(
-        exists().where(Instance.study_fk == Study.id, Instance.pack_fk.is_(None)),
-        exists().where(Pack.study_fk == Study.id, verified < safe_copies),
-    )
 
 
 def search(catalog: Catalog, text: str, show: Show, safe_copies: int, limit: int, offset: int) -> StudyPage:
@@ -139,17 +116,3 @@ def series(catalog: Catalog, uid: str) -> tuple[SeriesRow, ...]:
     )
     rows = catalog.database.read(lambda connection: connection.execute(statement).all())
     return tuple(SeriesRow(*row) for row in rows)
-
-
-def safety(catalog: Catalog, safe_copies: int) -> Unsafe:
-    """How many studies are not safe yet, and the one that waits longest."""
-    waiting = unsafe(safe_copies)
-    total = select(func.count(), func.coalesce(func.sum(Study.size_bytes), 0)).where(waiting)
-    oldest = select(Study.study_instance_uid, Study.received_at).where(waiting).order_by(*OLDEST_ARRIVAL_FIRST).limit(1)
-
-    def look(connection: Connection) -> Unsafe:
-        studies, size_bytes = connection.execute(total).one()
-        first = connection.execute(oldest).first()
-        return Unsafe(studies, int(size_bytes), first[0] if first else None, first[1] if first else None)
-
-    return catalog.database.read(look)

@@ -15,6 +15,7 @@ from drivers.clock import Clock, SystemClock
 from hsm.archive import Archive, ArchiveSettings
 from hsm.catalog import Catalog
 from hsm.catalog.intake import OnConflict
+from hsm.commitment.levels import Level
 from hsm.facts import DiskFacts, VolumePool
 from hsm.mover.outcome import RetrySettings
 from hsm.policy import check, parse
@@ -151,7 +152,10 @@ def dimse_settings(config: Config) -> DimseSettings:
         ae_title=dicom.ae_title,
         host=dicom.host,
         port=dicom.port,
-        peers={peer.ae_title: DimsePeer(peer.host, peer.port, peer.recall_patience_s) for peer in config.peers},
+        peers={
+            peer.ae_title: DimsePeer(peer.host, peer.port, peer.recall_patience_s, Level(peer.commit))
+            for peer in config.peers
+        },
         require_called_aet=not dicom.accept_any_called_aet,
         unrestricted_storage=dicom.accept_unknown_sop_classes,
         max_associations=dicom.max_associations,

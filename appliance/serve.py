@@ -71,19 +71,23 @@ def run_web(config: Config) -> None:
 
 def run_pacs(config: Config) -> None:
     """Accept associations until told to stop; those that are open are let finish."""
+    from appliance.dimse.reporter import Reporter
     from appliance.dimse.server import DimseServer
 
     stop = stop_on_signals()
     catalog = build.open_catalog(config, create=False)
     try:
         archive = build.open_archive(config, catalog, build.open_pool(config))
-        server = DimseServer(archive, build.dimse_settings(config))
+        settings = build.dimse_settings(config)
+        server, reporter = DimseServer(archive, settings), Reporter(archive, settings)
         server.start()
+        reporter.start()
         try:
             tell_ready()
             stop.wait()
         finally:
             server.stop()
+            reporter.stop()
     finally:
         catalog.close()
     log.info("pacs_stopped")

@@ -1,8 +1,9 @@
 """The command line: one module for each family of commands, all hung on one root."""
 
-from appliance.cli import (  # each hangs its commands on the root, in the order in which help shows them
+from appliance.cli import (  # each hangs its commands on the root, in the order in which help shows them,
     adding,
     certify,
+    commitments,
     configuration,
     drives,
     errands,
@@ -32,6 +33,7 @@ _FAMILIES = (
     simulate,
     looking,
     status,
+    commitments,
     moving,
     importing,
     policies,

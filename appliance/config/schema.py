@@ -109,6 +109,11 @@ class Peer(Section):
     recall_patience_s: float | None = Field(
         None, ge=0, le=86400, description="As dicom.recall_patience_s, for this node.", examples=[120]
     )
+    commit: Literal["disk", "two_copies", "two_sites"] = Field(
+        "disk",
+        description="When storage commitment is promised to this node: when an object is on disk, when it was read "
+        "back from two volumes, or from two of which one is in a vault.",
+    )
 
 
 class WebSection(Section):

@@ -11,6 +11,7 @@ import structlog
 
 from appliance.dimse.channel import Channel, PeerAborted, PeerReleased
 from appliance.dimse.commands import RESPONSE, Code, Command, CommandInvalid, Field
+from appliance.dimse.commitment import serve_commitment
 from appliance.dimse.find import FindService
 from appliance.dimse.negotiation import Agreement, Context, decide
 from appliance.dimse.retrieve import RetrieveService
@@ -29,6 +30,7 @@ _SERVICE_OF = {
     Code.C_FIND: Service.FIND,
     Code.C_MOVE: Service.MOVE,
     Code.C_GET: Service.GET,
+    Code.N_ACTION: Service.COMMIT,
 }
 
 
@@ -132,6 +134,8 @@ class Association:
             self._answer(channel, context, command, Status.SUCCESS)
         elif service is Service.STORE:
             serve_store(channel, context, command, self._archive, self._calling_aet)
+        elif service is Service.COMMIT:
+            serve_commitment(channel, context, command, self._archive, self._settings, self._calling_aet)
         elif service is Service.FIND:
             FindService(channel, agreement, self._settings, self._archive).serve(context, command)
         else:

@@ -30,6 +30,9 @@ class Field(IntEnum):
     OFFENDING_ELEMENT = 0x0901
     ERROR_COMMENT = 0x0902
     AFFECTED_SOP_INSTANCE = 0x1000
+    REQUESTED_SOP_INSTANCE = 0x1001
+    EVENT_TYPE = 0x1002
+    ACTION_TYPE = 0x1008
     REMAINING = 0x1020
     COMPLETED = 0x1021
     FAILED = 0x1022
@@ -46,6 +49,8 @@ class Code(IntEnum):
     C_FIND = 0x0020
     C_MOVE = 0x0021
     C_ECHO = 0x0030
+    N_EVENT_REPORT = 0x0100
+    N_ACTION = 0x0130
     C_CANCEL = 0x0FFF
 
 
@@ -123,4 +128,6 @@ def _element(field: Field, value: int | str) -> bytes:
     return _ELEMENT.pack(0, field, len(raw)) + raw
 
 
-_UIDS = frozenset({Field.AFFECTED_SOP_CLASS, Field.REQUESTED_SOP_CLASS, Field.AFFECTED_SOP_INSTANCE})
+_UIDS = frozenset(
+    {Field.AFFECTED_SOP_CLASS, Field.REQUESTED_SOP_CLASS, Field.AFFECTED_SOP_INSTANCE, Field.REQUESTED_SOP_INSTANCE}
+)

@@ -120,9 +120,16 @@ def _decide(asked: Any, settings: DimseSettings, full: bool) -> Decision:
 
 
 def request(
-    calling_aet: str, called_aet: str, max_pdu_bytes: int, proposals: Sequence[tuple[str, Sequence[str]]]
+    calling_aet: str,
+    called_aet: str,
+    max_pdu_bytes: int,
+    proposals: Sequence[tuple[str, Sequence[str]]],
+    provided: Sequence[str] = (),
 ) -> bytes:
-    """An A-ASSOCIATE-RQ that proposes (SOP class, transfer syntaxes) under the context IDs 1, 3, 5 ..."""
+    """An A-ASSOCIATE-RQ that proposes (SOP class, transfer syntaxes) under the context IDs 1, 3, 5 ...
+
+    Of the classes in `provided` we are the provider, although we ask. Source: PS3.7 annex D.3.3.4.
+    """
     asked = A_ASSOCIATE()
     asked.application_context_name = APPLICATION_CONTEXT
     asked.calling_ae_title, asked.called_ae_title = calling_aet, called_aet
@@ -134,7 +141,7 @@ def request(
         context.transfer_syntax = [UID(uid) for uid in syntaxes]
         contexts.append(context)
     asked.presentation_context_definition_list = contexts
-    asked.user_information = _own_items(max_pdu_bytes)
+    asked.user_information = [*_own_items(max_pdu_bytes), *(_role_item(uid, scu=False, scp=True) for uid in provided)]
     return A_ASSOCIATE_RQ(asked).encode()
 
 
@@ -208,12 +215,14 @@ def _role_items(roles: Mapping[str, tuple[bool, bool]], contexts: Any) -> list[A
     for uid, (scu, scp) in roles.items():
         if uid not in services:
             continue
-        item = SCP_SCU_RoleSelectionNegotiation()
-        item.sop_class_uid = UID(uid)
-        item.scu_role = scu
-        item.scp_role = scp and services[uid] is Service.STORE
-        items.append(item)
+        items.append(_role_item(uid, scu, scp and services[uid] is Service.STORE))
     return items
+
+
+def _role_item(uid: str, scu: bool, scp: bool) -> Any:
+    item = SCP_SCU_RoleSelectionNegotiation()
+    item.sop_class_uid, item.scu_role, item.scp_role = UID(uid), scu, scp
+    return item
 
 
 def _extended(asked: Any) -> dict[str, bytes]:

@@ -48,8 +48,15 @@ def proposals(combinations: Iterable[Proposal]) -> list[list[Proposal]]:
 class Outgoing:
     """An association to a move destination; a context manager that releases it, or aborts it amid a message."""
 
-    def __init__(self, settings: DimseSettings, aet: str, peer: Peer, proposed: Sequence[Proposal]) -> None:
-        """Open it. Raises: DestinationRefused."""
+    def __init__(
+        self,
+        settings: DimseSettings,
+        aet: str,
+        peer: Peer,
+        proposed: Sequence[Proposal],
+        provided: Sequence[str] = (),
+    ) -> None:
+        """Open it. Of the SOP classes in `provided` we are the provider. Raises: DestinationRefused."""
         self._settings = settings
         self._message_id = 0
         self._broken = False
@@ -59,15 +66,14 @@ class Outgoing:
             raise DestinationRefused(f"{aet} at {peer.host}:{peer.port} cannot be reached: {error}") from None
         self._wire = Wire(sock, settings.max_pdu_bytes)
         try:
-            self._negotiate(aet, proposed)
+            self._negotiate(aet, proposed, provided)
         except BaseException:
             self._wire.close()
             raise
 
-    def _negotiate(self, aet: str, proposed: Sequence[Proposal]) -> None:
-        asked = request(
-            self._settings.ae_title, aet, self._settings.max_pdu_bytes, [(uid, [syntax]) for uid, syntax in proposed]
-        )
+    def _negotiate(self, aet: str, proposed: Sequence[Proposal], provided: Sequence[str]) -> None:
+        contexts = [(uid, [syntax]) for uid, syntax in proposed]
+        asked = request(self._settings.ae_title, aet, self._settings.max_pdu_bytes, contexts, provided)
         try:
             self._wire.send(asked, self._settings.network_s)
             kind, body = self._wire.read_pdu(self._settings.artim_s, self._settings.network_s)
@@ -97,10 +103,28 @@ class Outgoing:
         self._message_id = self._message_id % 0xFFFF + 1
         self._broken = True
         self._channel.send_stream(context_id, {**fields, Field.MESSAGE_ID: self._message_id}, stream, size_bytes)
+        return self._status(Code.C_STORE)
+
+    def report(self, context_id: int, fields: Mapping[Field, int | str], dataset: bytes) -> int:
+        """Send an event report and wait for the answer; its status.
+
+        Raises: WireClosed, ProtocolError; the association is of no use then.
+        Source: PS3.7 section 10.3.1.
+        """
+        self._message_id = self._message_id % 0xFFFF + 1
+        self._broken = True
+        command = {**fields, Field.COMMAND: Code.N_EVENT_REPORT, Field.MESSAGE_ID: self._message_id}
+        self._channel.send(context_id, command, dataset)
+        return self._status(Code.N_EVENT_REPORT)
+
+    def _status(self, asked: Code) -> int:
+        """The status of the answer to what was sent. Raises: WireClosed, ProtocolError."""
         try:
-            _, answer = self._channel.read_command(self._settings.answer_s)
-            if answer.code != Code.C_STORE | RESPONSE or answer.has_dataset:
+            context_id, answer = self._channel.read_command(self._settings.answer_s)
+            if answer.code != asked | RESPONSE:
                 raise ProtocolError(f"command {answer.code:#06x} instead of an answer", AbortReason.UNEXPECTED_PDU)
+            if answer.has_dataset:
+                self._channel.read_identifier(context_id, answer)  # an event's answer may carry one that says nothing
             status = answer.number(Field.STATUS)
         except (PeerReleased, PeerAborted):
             raise WireClosed("the destination ended the association") from None

@@ -20,6 +20,7 @@ IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN = (
     "1.2.840.10008.1.2.2",
 )
 VERIFICATION = "1.2.840.10008.1.1"
+COMMITMENT = "1.2.840.10008.1.20.1"  # the push model
 MESSAGE_SYNTAXES = frozenset({IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN})  # of identifiers
 STORAGE_SYNTAXES = frozenset(str(uid) for uid in ALL_TRANSFER_SYNTAXES)
 _STORAGE = frozenset(_STORAGE_CLASSES.values())
@@ -34,6 +35,7 @@ class Service(StrEnum):
     FIND = "find"
     MOVE = "move"
     GET = "get"
+    COMMIT = "commit"
 
 
 _QUERY_RETRIEVE: Mapping[str, tuple[Service, Model]] = {
@@ -55,6 +57,8 @@ def served(sop_class_uid: str, unrestricted: bool) -> Served | None:
     """What we do with a SOP class, None when nothing."""
     if sop_class_uid == VERIFICATION:
         return Served(Service.ECHO)
+    if sop_class_uid == COMMITMENT:
+        return Served(Service.COMMIT)
     if sop_class_uid in _QUERY_RETRIEVE:
         return Served(*_QUERY_RETRIEVE[sop_class_uid])
     if is_storage(sop_class_uid):

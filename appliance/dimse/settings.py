@@ -3,6 +3,9 @@
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+
+from hsm.commitment.levels import Level
 
 
 @dataclass(frozen=True)
@@ -12,6 +15,7 @@ class Peer:
     host: str
     port: int
     patience_s: float | None = None  # how long a C-MOVE it asked for may wait for a recall; None: the general setting
+    commit: Level = Level.DISK  # how safe an object is before it may forget its own
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class DimseSettings:
     patience_s: float = 1800.0  # how long a C-MOVE or C-GET waits for a recall
     recall_poll_s: float = 1.0  # how often a waited for recall is looked at
     find_limit: int = 20_000  # answers to one C-FIND
+    commitment_patience: timedelta = timedelta(days=30)  # for objects to reach the level that is to be promised
+    report_poll_s: float = 5.0  # how often it is looked whom to tell that objects are safe
     goodbye_s: float = 1.0  # for a peer to close first after an abort, a rejection or a release
     stop_grace_s: float = 10.0  # for associations to end by themselves when the server stops
     tls: ssl.SSLContext | None = None  # of the server's side; destinations are called without

@@ -26,6 +26,12 @@ class Status(IntEnum):
     RECALL_GOES_ON = 0xC312  # C-MOVE, C-GET: not back within the peer's patience; the comment says when
     RECALL_FAILED = 0xC313  # C-MOVE, C-GET
     UNRECOGNISED_OPERATION = 0x0211
+    # N-ACTION. Source: PS3.7 annex C
+    PROCESSING_FAILURE = 0x0110  # we could not tell this caller the outcome, or there is no catalog
+    NO_SUCH_INSTANCE = 0x0112
+    INVALID_ARGUMENT = 0x0115  # what is asked about cannot be understood
+    NO_SUCH_ACTION = 0x0123
+    DUPLICATE_TRANSACTION = 0x0131
 
 
 def comment(text: str) -> str:

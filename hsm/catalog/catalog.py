@@ -7,6 +7,7 @@ from hsm.catalog.accounts import Accounts
 from hsm.catalog.audit import Audit
 from hsm.catalog.carts import Carts
 from hsm.catalog.cleaning import Cleaning
+from hsm.catalog.commitments import Commitments
 from hsm.catalog.copies import Copies
 from hsm.catalog.database import Database, make_engine, parse_url
 from hsm.catalog.drafts import Drafts
@@ -55,6 +56,7 @@ class Catalog:
         self.requests = Requests(database)
         self.carts = Carts(database)
         self.release = Release(database)
+        self.commitments = Commitments(database)
         self.policies = Policies(database)
         self.drafts = Drafts(database)
         self.holds = Holds(database)

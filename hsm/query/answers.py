@@ -3,7 +3,6 @@
 Source: PS3.4 C.4.1.1.3.2 (what every answer carries), PS3.18 annex F.2 (the JSON model).
 """
 
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from hsm.catalog.availability import availability_of, best_volumes
 from hsm.catalog.database import Database
+from hsm.format.directory import file_set_uid
 from hsm.models import Instance
 from hsm.query import keys
 from hsm.query.model import UNIQUE_KEYS, Level, Query, Wanted
@@ -111,11 +111,6 @@ def _answer(row: Row, values: Values, query: Query, retrieve_aet: str, volumes: 
             said[f"{keys.FILE_SET_UID:08X}"] = {"vr": "UI", "Value": [file_set_uid(first.uuid)]}
     character_set = tuple(str(row.get("study_character_set") or "").split("\\"))
     return Answer(said, availability, character_set)
-
-
-def file_set_uid(volume_uuid: str) -> str:
-    """The File-set UID of a volume: its uuid as a UID. Source: PS3.5 annex B.2."""
-    return f"2.25.{uuid.UUID(volume_uuid).int}"
 
 
 def _pick(value: Mapping[str, Any], wanted: Wanted) -> Mapping[str, Any]:

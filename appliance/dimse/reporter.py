@@ -1,0 +1,98 @@
+"""Tells peers that asked for storage commitment what is true, when it is. One process of all does it at a time."""
+
+import os
+import socket
+import threading
+
+import structlog
+
+from appliance.dimse.commitment import ReportRefused, send_report
+from appliance.dimse.outgoing import DestinationRefused
+from appliance.dimse.settings import DimseSettings
+from hsm.archive import Archive
+from hsm.catalog.commitments import CommitmentRecord
+from hsm.catalog.errors import CatalogUnavailable
+
+_log = structlog.get_logger()
+LEASE = "commitment-reports"
+_LEASE_S = 120.0  # longer than a peer may take to answer, renewed before each
+
+
+class Reporter:
+    """A thread that looks at what is due."""
+
+    def __init__(self, archive: Archive, settings: DimseSettings) -> None:
+        self._archive = archive
+        self._settings = settings
+        self._holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="commitment-reports")
+
+    def start(self) -> None:
+        """Begin. Returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after the report at hand."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        leases, clock = self._archive.catalog.leases, self._archive.clock
+        while not self._stopping.wait(self._settings.report_poll_s):
+            try:
+                if leases.take(LEASE, self._holder, clock.now(), _LEASE_S):
+                    self.look()
+            except CatalogUnavailable as error:
+                _log.warning("reports_wait_for_catalog", error=type(error).__name__)
+        try:
+            leases.drop(LEASE, self._holder)
+        except CatalogUnavailable:
+            _log.info("lease_left_to_expire", lease=LEASE)
+
+    def look(self) -> int:
+        """Look once at every request that is due, and tell what can be told; how many peers were told.
+
+        Raises: CatalogUnavailable.
+        """
+        commitments, clock = self._archive.catalog.commitments, self._archive.clock
+        told = 0
+        for request in commitments.due(clock.now()):
+            if self._stopping.is_set():
+                break
+            self._archive.catalog.leases.take(LEASE, self._holder, clock.now(), _LEASE_S)
+            try:
+                told += self._tell(request)
+            except CatalogUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - one bad request must not silence all others
+                _log.exception("commitment_report_failed", transaction=request.transaction_uid)
+                commitments.not_told(request, f"internal error: {type(error).__name__}", clock.now())
+        return told
+
+    def _tell(self, request: CommitmentRecord) -> bool:
+        commitments, clock = self._archive.catalog.commitments, self._archive.clock
+        verdict = commitments.verdict(request, clock.now(), self._settings.commitment_patience)
+        if not verdict.final:
+            commitments.postpone(request.id, clock.now())
+            return False
+        peer = self._settings.peers.get(request.peer_aet)
+        if peer is None:
+            commitments.not_told(request, f"{request.peer_aet} is no peer any more", clock.now())
+            return False
+        try:
+            send_report(self._settings, request.peer_aet, peer, request.transaction_uid, verdict)
+        except (ReportRefused, DestinationRefused) as error:
+            transaction = request.transaction_uid
+            _log.warning("commitment_not_told", peer=request.peer_aet, transaction=transaction, why=str(error))
+            commitments.not_told(request, str(error), clock.now())
+            return False
+        commitments.answered(request, verdict, clock.now())
+        _log.info(
+            "commitment_told",
+            peer=request.peer_aet,
+            transaction=request.transaction_uid,
+            committed=len(verdict.committed),
+            refused=len(verdict.refused),
+        )
+        return True

@@ -117,7 +117,12 @@ def publish(catalog: Catalog, text: str, author: str, pools: Mapping[str, Volume
 def open_archive(config: Config, catalog: Catalog, pool: OnlinePool, clock: Clock | None = None) -> Archive:
     """The front door."""
     on_conflict: OnConflict = "replace" if config.dicom.on_conflict == "replace" else "refuse"
-    return Archive(catalog, pool, clock or SystemClock(), ArchiveSettings(on_conflict=on_conflict))
+    return Archive(
+        catalog,
+        pool,
+        clock or SystemClock(),
+        ArchiveSettings(on_conflict=on_conflict, deliver_within_s=config.dicom.deliver_within_s),
+    )
 
 
 def disk_facts(config: Config, pool: OnlinePool) -> DiskFacts:
@@ -131,6 +136,11 @@ def disk_facts(config: Config, pool: OnlinePool) -> DiskFacts:
 def retry_settings(config: Config) -> RetrySettings:
     """How patiently failing work is tried again."""
     return RetrySettings(first_s=config.engine.retry_first_s, max_s=config.engine.retry_max_s)
+
+
+def delivery_settings(config: Config) -> RetrySettings:
+    """How patiently deliveries are tried again; their deadline ends them."""
+    return RetrySettings(first_s=config.dicom.delivery_retry_first_s, max_s=config.dicom.delivery_retry_max_s)
 
 
 def tick_settings(config: Config) -> TickSettings:

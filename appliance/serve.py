@@ -71,6 +71,7 @@ def run_web(config: Config) -> None:
 
 def run_pacs(config: Config) -> None:
     """Accept associations until told to stop; those that are open are let finish."""
+    from appliance.dimse.deliver import Deliverer
     from appliance.dimse.reporter import Reporter
     from appliance.dimse.server import DimseServer
 
@@ -80,12 +81,15 @@ def run_pacs(config: Config) -> None:
         archive = build.open_archive(config, catalog, build.open_pool(config))
         settings = build.dimse_settings(config)
         server, reporter = DimseServer(archive, settings), Reporter(archive, settings)
+        deliverer = Deliverer(archive, settings, build.delivery_settings(config), config.dicom.delivery_workers)
         server.start()
         reporter.start()
+        deliverer.start()
         try:
             tell_ready()
             stop.wait()
         finally:
+            deliverer.stop()
             server.stop()
             reporter.stop()
     finally:

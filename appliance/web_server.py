@@ -58,6 +58,7 @@ def pages(config: Config, catalog: Catalog) -> Flask:
             volume_pools=build.volume_pools(config),
             settings=settings,
             clock=clock,
+            destinations=lambda: sorted(peer.ae_title for peer in config.peers),
         )
     )
 

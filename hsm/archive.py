@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import BinaryIO
 
 from drivers.clock import Clock
 from hsm.catalog import Catalog
+from hsm.catalog.deliveries import MoveOrigin
 from hsm.catalog.errors import NotCatalogued, NotRecallable
 from hsm.catalog.intake import OnConflict
 from hsm.catalog.records import RecallStatus
@@ -34,6 +36,7 @@ class ArchiveSettings:
     """What an installation decides about receiving."""
 
     on_conflict: OnConflict = "refuse"  # or "replace": the newcomer wins, the former content goes to quarantine
+    deliver_within_s: float = 172800.0  # a delivery that was not done for so long is given up
     recall_poll_s: float = 1.0  # how often a waiting recall is looked at
 
 
@@ -118,6 +121,49 @@ class Archive:
         Raises: NotCatalogued; IllegalTransition when it is over already; CatalogUnavailable.
         """
         return self.catalog.requests.cancel(request_id, by, self.clock.now())
+
+    def deliver(
+        self,
+        study_uid: str,
+        destination: str,
+        series_uids: Sequence[str] = (),
+        sop_uids: Sequence[str] = (),
+        *,
+        requested_by: str,
+        request_id: int | None = None,
+        origin: MoveOrigin | None = None,
+    ) -> int:
+        """Ask for a study, some series or some instances to be sent to a node (AE title): at once, or after its recall.
+
+        With `request_id` a recall that was asked for before is waited for. The same wish of the same requester that is
+        not over yet is joined. Returns: the number of the delivery.
+        Raises: NotRecallable, NotCatalogued, CatalogUnavailable.
+        """
+        now = self.clock.now()
+        return self.catalog.deliveries.ask(
+            study_uid,
+            destination,
+            series_uids,
+            sop_uids,
+            requested_by=requested_by,
+            now=now,
+            deadline=now + timedelta(seconds=self.settings.deliver_within_s),
+            request_id=request_id,
+            origin=origin,
+        )
+
+    def deliver_again(self, delivery_id: int) -> None:
+        """Try a failed delivery again.
+
+        Raises: NotCatalogued, IllegalTransition unless it failed, DeliveryRefused, CatalogUnavailable.
+        """
+        now = self.clock.now()
+        deadline = now + timedelta(seconds=self.settings.deliver_within_s)
+        self.catalog.deliveries.again(delivery_id, now, deadline)
+
+    def cancel_delivery(self, delivery_id: int, *, by: str) -> None:
+        """Take a delivery back. Raises: NotCatalogued, IllegalTransition when it is over, CatalogUnavailable."""
+        self.catalog.deliveries.cancel(delivery_id, by, self.clock.now())
 
     def recall_state(self, request_id: int) -> RecallStatus:
         """How far a request is. Raises: NotCatalogued."""

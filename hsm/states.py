@@ -121,7 +121,18 @@ class RequestState(StrEnum):
     CANCELLED = "cancelled"  # taken back by who had it
 
 
-C, V, D, J, R = CopyState, VolumeState, DriveState, JobState, RequestState
+class DeliveryState(StrEnum):
+    """Something that is to be sent to a DICOM node."""
+
+    WAITING = "waiting"  # for its recall
+    QUEUED = "queued"  # to be sent, now or after a pause
+    SENDING = "sending"
+    DONE = "done"
+    FAILED = "failed"  # refused for good, or not done by its deadline
+    CANCELLED = "cancelled"
+
+
+C, V, D, J, R, P = CopyState, VolumeState, DriveState, JobState, RequestState, DeliveryState
 
 ONLINE_TABLE: Mapping[tuple[OnlineState, str], OnlineState] = {
     (OnlineState.ONLINE, "prove"): OnlineState.RELEASING,
@@ -240,7 +251,21 @@ REQUEST_TABLE: Mapping[tuple[RequestState, str], RequestState] = {
     (R.FAILED, "again"): R.WAITING,  # a person asked for another try of a job
 }
 
+DELIVERY_TABLE: Mapping[tuple[DeliveryState, str], DeliveryState] = {
+    (P.WAITING, "ready"): P.QUEUED,
+    (P.QUEUED, "send"): P.SENDING,
+    (P.SENDING, "send"): P.SENDING,  # its sender fell silent
+    (P.SENDING, "await_recall"): P.WAITING,  # part of it left the disk
+    (P.SENDING, "retry"): P.QUEUED,
+    (P.SENDING, "done"): P.DONE,
+    **{(state, "fail"): P.FAILED for state in (P.WAITING, P.QUEUED, P.SENDING)},
+    **{(state, "cancel"): P.CANCELLED for state in (P.WAITING, P.QUEUED, P.SENDING)},
+    (P.FAILED, "await_recall"): P.WAITING,  # a person asked for another try of the recall
+    (P.FAILED, "again"): P.QUEUED,
+}
+
 ACTIVE_JOBS = frozenset({J.QUEUED, J.RUNNING, J.WAITING_OPERATOR, J.WAITING_RETRY})
+ACTIVE_DELIVERIES = frozenset({P.WAITING, P.QUEUED, P.SENDING})
 READABLE_COPIES = frozenset({C.WRITTEN, C.VERIFIED})
 WANTED_COPIES = frozenset({C.PLANNED, C.WRITING, C.WRITTEN, C.VERIFIED, C.SUSPECT})  # no further copy is planned beside
 WRITABLE_VOLUMES = frozenset({V.LABELLED, V.FILLING})

@@ -22,6 +22,7 @@ from web.services import services as present_services
 from web.views import (
     cart,
     dashboard,
+    deliveries,
     drives,
     events,
     health,
@@ -41,6 +42,7 @@ VIEWS: tuple[ModuleType, ...] = (
     dashboard,
     studies,
     requests,
+    deliveries,
     cart,
     library,
     drives,

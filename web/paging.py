@@ -16,6 +16,12 @@ def number(name: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 and int(text) <= MAX_NUMBER else None
 
 
+def form_number(name: str) -> int | None:
+    """A whole number from 0 of a form, or None."""
+    text = request.form.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
 def choice(name: str, choices: type[E]) -> E | None:
     """A value of an enum from the query string, or None."""
     text = request.args.get(name, "")

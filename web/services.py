@@ -1,6 +1,6 @@
 """What the pages need of the house, handed over as built objects by whoever puts the house together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import cast
@@ -52,6 +52,7 @@ class Services:
     volume_pools: Mapping[str, VolumePool]
     settings: WebSettings
     clock: Clock
+    destinations: Callable[[], Sequence[str]] = tuple  # AE titles that studies can be sent to
 
 
 def services() -> Services:

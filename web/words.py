@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from hsm.states import (
     Availability,
     CopyState,
+    DeliveryState,
     DriveState,
     JobKind,
     JobState,
@@ -244,6 +245,14 @@ REQUEST = {
     RequestState.FAILED: Said("bad", "failed", "bad", "It was not brought back; the reason stands beside it."),
     RequestState.CANCELLED: Said("idle", "taken back", "idle", "Who asked for it took the wish back."),
 }
+DELIVERY = {
+    DeliveryState.WAITING: Said("wait", "waits for its recall", "busy", "Sent as soon as it is back on disk."),
+    DeliveryState.QUEUED: Said("wait", "to be sent", "busy", "Sent at the next opportunity."),
+    DeliveryState.SENDING: Said("busy", "being sent", "busy", "On its way to the node."),
+    DeliveryState.DONE: Said("good", "sent", "good", "The node has taken all of it."),
+    DeliveryState.FAILED: Said("bad", "not sent", "bad", "Given up; the reason stands beside it."),
+    DeliveryState.CANCELLED: Said("idle", "taken back", "idle", "Who asked for it took the wish back."),
+}
 JOB_KIND = {
     JobKind.RECALL: "bring back",
     JobKind.RELEASE: "free disk space",
@@ -277,6 +286,7 @@ def said(value: StrEnum | str) -> Said:
         DriveState: DRIVE,
         JobState: JOB,
         RequestState: REQUEST,
+        DeliveryState: DELIVERY,
     }
     table = tables.get(type(value), LEVEL)
     return table.get(value) or Said("idle", str(value), "idle", "")

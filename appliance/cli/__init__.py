@@ -22,6 +22,7 @@ from appliance.cli import (  # each hangs its commands on the root, in the order
     status,
     tokens,
     volumes,
+    wishes,
 )
 from appliance.cli.application import app
 
@@ -35,6 +36,7 @@ _FAMILIES = (
     status,
     commitments,
     moving,
+    wishes,
     importing,
     policies,
     holds,

@@ -95,6 +95,16 @@ class DicomSection(Section):
         description="How long a C-MOVE or C-GET is kept waiting for a volume before it is answered with the expected "
         "time; the study is then pushed when it is back.",
     )
+    delivery_workers: int = Field(
+        2, ge=0, le=32, description="How many nodes one acceptor sends to at a time; 0: it sends nothing by itself."
+    )
+    delivery_retry_first_s: float = Field(
+        30, gt=0, description="Wait before a delivery that failed is tried again; it doubles each time."
+    )
+    delivery_retry_max_s: float = Field(1800, gt=0, description="The longest wait between two tries.")
+    deliver_within_s: float = Field(
+        172800, gt=0, description="A delivery that was not done for so long, its recall included, is given up."
+    )
     keepalive_s: float = Field(10, ge=1, le=600, description="Time between Pending answers while a recall runs.")
 
 

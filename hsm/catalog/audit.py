@@ -91,8 +91,18 @@ AUDITED: Mapping[str, ObjectKind] = {
         ObjectKind.ACCOUNT,
     ),
     "policy_published": ObjectKind.POLICY,
-    "hold_changed": ObjectKind.STUDY,
-    **dict.fromkeys(("hold_placed", "hold_lifted", "recall_requested", "recall_cancelled"), ObjectKind.STUDY),
+    **dict.fromkeys(
+        (
+            "hold_placed",
+            "hold_changed",
+            "hold_lifted",
+            "recall_requested",
+            "recall_cancelled",
+            "delivery_requested",
+            "delivery_cancelled",
+        ),
+        ObjectKind.STUDY,
+    ),
     **dict.fromkeys(("job_cancelled", "job_requeued"), ObjectKind.JOB),
     **dict.fromkeys(
         (

@@ -10,6 +10,7 @@ from hsm.catalog.cleaning import Cleaning
 from hsm.catalog.commitments import Commitments
 from hsm.catalog.copies import Copies
 from hsm.catalog.database import Database, make_engine, parse_url
+from hsm.catalog.deliveries import Deliveries
 from hsm.catalog.drafts import Drafts
 from hsm.catalog.drives import Drives
 from hsm.catalog.dump import Dump, load_into_new
@@ -55,6 +56,7 @@ class Catalog:
         self.recalls = Recalls(database)
         self.requests = Requests(database)
         self.carts = Carts(database)
+        self.deliveries = Deliveries(database)
         self.release = Release(database)
         self.commitments = Commitments(database)
         self.policies = Policies(database)

@@ -43,6 +43,10 @@ class JobRefused(CatalogError):
     """Another job does the same already."""
 
 
+class DeliveryRefused(CatalogError):
+    """Another delivery does the same already."""
+
+
 class CartFull(CatalogError):
     """The cart of an account cannot hold so many studies; nothing was put in."""
 

@@ -56,34 +56,7 @@ class Requests:
         Raises: NotCatalogued; IllegalTransition when it is over already.
         """
 
-        def work(connection: Connection) -> int:
-            found = self._locked(connection, request_id)
-            jobs = _jobs_for_it_alone(connection, request_id)
-            end_request(connection, found, "cancel", now, f"taken back by {by}", by)
-            for job in jobs:
-                if job.state == JobState.RUNNING:
-                    connection.execute(update(Job).where(Job.id == job.id).values(cancel_requested=True))
-                else:
-                    step_job(connection, job, "cancel", ended_at=now, eta_at=None, message=f"taken back by {by}")
-            if jobs:
-                bump(connection)
-            return len(jobs)
-
-        return self._database.write(work)
-
-    def _locked(self, connection: Connection, request_id: int) -> AnyRow:
-        """The row; nobody else joins, ends or takes back work for its study until the transaction ends."""
-        what = f"recall request {request_id}"
-        study = (
-            select(Study.study_instance_uid)
-            .join(RecallRequest, RecallRequest.study_fk == Study.id)
-            .where(RecallRequest.id == request_id)
-        )
-        study_id(connection, one(connection, study, what)[0], lock=True)
-        linked = exists().where(RecallJob.job_fk == Job.id, RecallJob.request_fk == request_id)
-        connection.execute(select(Job.id).where(linked).order_by(Job.id).with_for_update(of=Job)).all()
-        row = select(RecallRequest.__table__).where(RecallRequest.id == request_id).with_for_update(of=RecallRequest)
-        return one(connection, row, what)
+        return self._database.write(lambda connection: cancel_in(connection, request_id, by, now))
 
     # -- news --------------------------------------------------------------------------------------------------------
 
@@ -127,6 +100,36 @@ class Requests:
         if states:
             statement = statement.where(RecallRequest.state.in_(sorted(states)))
         return self._database.read(lambda connection: [_record(row) for row in connection.execute(statement)])
+
+
+def cancel_in(connection: Connection, request_id: int, by: str, now: datetime) -> int:
+    """As Requests.cancel, in the caller's transaction."""
+    found = _locked(connection, request_id)
+    jobs = _jobs_for_it_alone(connection, request_id)
+    end_request(connection, found, "cancel", now, f"taken back by {by}", by)
+    for job in jobs:
+        if job.state == JobState.RUNNING:
+            connection.execute(update(Job).where(Job.id == job.id).values(cancel_requested=True))
+        else:
+            step_job(connection, job, "cancel", ended_at=now, eta_at=None, message=f"taken back by {by}")
+    if jobs:
+        bump(connection)
+    return len(jobs)
+
+
+def _locked(connection: Connection, request_id: int) -> AnyRow:
+    """The row; nobody else joins, ends or takes back work for its study until the transaction ends."""
+    what = f"recall request {request_id}"
+    study = (
+        select(Study.study_instance_uid)
+        .join(RecallRequest, RecallRequest.study_fk == Study.id)
+        .where(RecallRequest.id == request_id)
+    )
+    study_id(connection, one(connection, study, what)[0], lock=True)
+    linked = exists().where(RecallJob.job_fk == Job.id, RecallJob.request_fk == request_id)
+    connection.execute(select(Job.id).where(linked).order_by(Job.id).with_for_update(of=Job)).all()
+    row = select(RecallRequest.__table__).where(RecallRequest.id == request_id).with_for_update(of=RecallRequest)
+    return one(connection, row, what)
 
 
 def _is_news(requested_by: str, since: datetime) -> ColumnElement[bool]:

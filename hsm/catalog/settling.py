@@ -9,7 +9,17 @@ from hsm.catalog.events import add
 from hsm.catalog.text import clean
 from hsm.catalog.wanted import wanted_of
 from hsm.models import Job, RecallJob, RecallRequest, Study
-from hsm.states import ACTIVE_JOBS, REQUEST_TABLE, JobState, RequestState, step
+from hsm.states import (
+    ACTIVE_DELIVERIES,
+    ACTIVE_JOBS,
+    DELIVERY_TABLE,
+    REQUEST_TABLE,
+    DeliveryState,
+    JobState,
+    RequestState,
+    step,
+)
+from hsm.wishes import Delivery
 
 NO_JOB_LEFT = "what works on it ended without bringing all of it back; ask again"
 
@@ -31,6 +41,43 @@ def job_begins_again(connection: Connection, job_id: int) -> None:
         connection.execute(update(RecallRequest).where(RecallRequest.id == request.id).values(**values))
 
 
+def move_delivery(
+    connection: Connection, delivery: AnyRow, event: str, now: datetime, message: str = "", by: str = ""
+) -> None:
+    """Move a delivery by one event; its end is an event that its requester can be told by.
+
+    Raises: IllegalTransition.
+    """
+    state = step(DELIVERY_TABLE, DeliveryState(delivery.state), event)
+    over = state not in ACTIVE_DELIVERIES
+    values = {"state": state.value, "message": clean(message), "ended_at": now if over else None}
+    values |= {"active_key": None, "claimed_by": None, "claimed_until": None} if over else {}
+    connection.execute(update(Delivery).where(Delivery.id == delivery.id).values(**values))
+    if over:
+        study = connection.execute(select(Study.study_instance_uid).where(Study.id == delivery.study_fk)).scalar_one()
+        fields = {"delivery": delivery.id, "destination": delivery.destination, "requester": delivery.requested_by}
+        fields |= {"why": message} | ({"by": by} if by else {})
+        level = "warning" if state is DeliveryState.FAILED else "info"
+        add(connection, level, f"delivery_{state.value}", study, fields, now)
+
+
+def _tell_deliveries(connection: Connection, request: AnyRow, state: RequestState, now: datetime, why: str) -> None:
+    """Those that wait for a recall are due, or end as it ended."""
+    waiting = select(Delivery.__table__).where(
+        Delivery.request_fk == request.id, Delivery.state == DeliveryState.WAITING
+    )
+    for delivery in connection.execute(waiting.order_by(Delivery.id).with_for_update(of=Delivery)).all():
+        if state is RequestState.READY:
+            move_delivery(connection, delivery, "ready", now)
+            if delivery.own_request:  # its requester is told of the delivery instead
+                seen = update(RecallRequest).where(RecallRequest.id == request.id).values(seen_at=now)
+                connection.execute(seen)
+        elif state is RequestState.FAILED:
+            move_delivery(connection, delivery, "fail", now, f"its recall failed: {why}")
+        else:
+            move_delivery(connection, delivery, "cancel", now, why)
+
+
 def end_request(
     connection: Connection, request: AnyRow, event: str, now: datetime, why: str = "", by: str = ""
 ) -> None:
@@ -45,6 +92,7 @@ def end_request(
     fields = {"request": request.id, "requester": request.requested_by, "why": why} | ({"by": by} if by else {})
     level = "warning" if state is RequestState.FAILED else "info"
     add(connection, level, f"recall_{state.value}", study, fields, now)
+    _tell_deliveries(connection, request, state, now, why)
 
 
 def _requests_of(connection: Connection, job_id: int, state: RequestState) -> list[AnyRow]:

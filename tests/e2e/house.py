@@ -30,6 +30,8 @@ data_dir = "{root}"
 [dicom]
 port = {port}
 keepalive_s = 1
+delivery_retry_first_s = 0.5
+delivery_retry_max_s = 1
 
 [[peer]]
 ae_title = "WORKSTATION"

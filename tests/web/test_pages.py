@@ -32,6 +32,7 @@ PAGES = (
     "/requests?who=all",
     "/requests/1",
     "/cart",
+    "/deliveries",
     "/library",
     "/library?library=tape",
     "/library/tape/drives/0",

@@ -1,5 +1,6 @@
 """Put studies aside, ask for all of them, follow each request to its end, take one back."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -245,3 +246,110 @@ def test_past_requests_are_paged(world: World) -> None:
     second = page(client, first.labelled["Older"])
     assert "/requests/1" in second.links
     assert second.labelled["Newer"] == "/requests"
+
+
+# -- sending -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sender(world: World) -> FlaskClient:
+    """Somebody of the staff where two workstations are configured."""
+    return browser(replace(world.services(), destinations=lambda: ("WS1", "WS2")), Role.STAFF)
+
+
+def test_a_study_is_sent_and_its_way_is_followed(world: World, sender: FlaskClient) -> None:
+    uid = world.receive("1.2.3.1")
+    text = press(sender, f"/studies/{uid}/send", destination="WS2", back=f"/studies/{uid}").text
+    assert "It will be sent to WS2" in text
+    assert "to WS2" in text and "to be sent" in text
+    now = world.clock.now()
+    taken = world.catalog.deliveries.claim("a", now, 60)
+    assert taken is not None
+    world.catalog.deliveries.progress(taken.id, "a", 4, 1, now, 60)
+    assert "1 of 4 objects" in page(sender, "/deliveries").text
+    world.catalog.deliveries.failed(taken.id, "a", [], 4, HOSTILE, now, None)
+    text = page(sender, "/requests").text
+    assert "1 answer" in text and "not sent" in text
+    assert "It is tried again" in press(sender, f"/deliveries/{taken.id}/again").text
+    assert "Only a delivery that failed" in press(sender, f"/deliveries/{taken.id}/again").text
+    assert "Taken back." in press(sender, f"/deliveries/{taken.id}/cancel").text
+    assert "it is over" in press(sender, f"/deliveries/{taken.id}/cancel").text
+
+
+def test_an_answer_to_a_delivery_is_put_away(world: World, sender: FlaskClient) -> None:
+    uid = world.receive("1.2.3.1")
+    for number, destination in enumerate(("WS1", "WS2"), 1):
+        press(sender, f"/studies/{uid}/send", destination=destination)
+        assert world.catalog.deliveries.claim("a", world.clock.now(), 60) is not None
+        world.catalog.deliveries.done(number, "a", 4, world.clock.now())
+    assert 'data-news="2"' in sender.get("/news").text
+    press(sender, "/requests/seen", delivery="1")
+    assert 'data-news="1"' in sender.get("/news").text
+    press(sender, "/requests/seen", request="all")
+    assert 'data-news="0"' in sender.get("/news").text
+
+
+def test_a_study_on_tape_is_sent_after_its_recall_with_one_answer(world: World, sender: FlaskClient) -> None:
+    uid = world.nearline()
+    assert "sent as soon as it is there" in page(sender, f"/studies/{uid}").text
+    press(sender, f"/studies/{uid}/send", destination="WS1")
+    assert "waits for its recall" in page(sender, "/deliveries").text
+    bring_back(world, uid)
+    assert "to be sent" in page(sender, "/deliveries").text
+    assert 'data-news="0"' in sender.get("/news").text, "the answer is the delivery's"
+
+
+def test_a_request_is_sent_on_from_its_page(world: World, sender: FlaskClient) -> None:
+    uid = world.nearline()
+    press(sender, f"/studies/{uid}/recall")
+    (request,) = world.catalog.requests.list()
+    text = press(sender, f"/studies/{uid}/send", destination="WS1", request=str(request.id), back="/requests/1").text
+    assert "waits for its recall" in text
+    assert len(world.catalog.requests.list()) == 1
+    press(sender, f"/studies/{world.receive('1.1')}/send", destination="WS1", request="77")
+    assert {delivery.request_id for delivery in world.catalog.deliveries.list()} == {request.id, None}
+
+
+def test_all_of_the_cart_is_sent(world: World, sender: FlaskClient) -> None:
+    here, lost = world.receive("1.2.3.1"), world.nearline("1.2.3.11")
+    for copy in world.catalog.copies.of_study(lost):
+        world.catalog.copies.doubt(copy.id, "TD0001", "unreadable", world.clock.now())
+    press(sender, "/cart/add", study=[here, lost])
+    assert "choose one of the workstations" in press(sender, "/cart/send", destination="ELSEWHERE").text
+    text = press(sender, "/cart/send", destination="WS1").text
+    assert "1 study will be sent to WS1" in text
+    assert "1 study cannot be brought back now" in text
+    assert world.catalog.carts.list(_account(world)) == (lost,)
+    assert "1 study cannot" in press(sender, "/cart/send", destination="WS1").text
+
+
+def test_bad_wishes_to_send_change_nothing(world: World, sender: FlaskClient, clerk: FlaskClient) -> None:
+    lost = world.nearline("1.2.3.11")
+    for copy in world.catalog.copies.of_study(lost):
+        world.catalog.copies.doubt(copy.id, "TD0001", "unreadable", world.clock.now())
+    assert "no copy that can be read" in press(sender, f"/studies/{lost}/send", destination="WS1").text
+    assert "choose one of the workstations" in press(sender, f"/studies/{lost}/send", destination="\x00'").text
+    assert world.catalog.deliveries.list() == []
+    data = {"form_token": token_of(sender, "/studies"), "destination": "WS1"}
+    for path in ("/studies/9.9/send", "/deliveries/99/cancel", f"/deliveries/{2**70}/again"):
+        assert sender.post(path, headers={"Origin": ORIGIN}, data=data).status_code == 404
+    assert "No workstation is configured" in page(clerk, f"/studies/{world.receive('1.1')}").text
+
+
+def test_only_who_asked_or_an_administrator_changes_a_delivery(world: World, sender: FlaskClient) -> None:
+    number = world.services().archive.deliver(world.receive("1.1"), "WS1", requested_by="WS9")
+    assert "asked for by somebody else" in press(sender, f"/deliveries/{number}/cancel").text
+    assert "WS9" not in page(sender, "/deliveries").text
+    assert "WS9" in page(sender, "/deliveries?who=all").text
+    assert "past its end" in page(sender, "/deliveries?before=1").text
+    assert "Taken back." in press(browser(world.services()), f"/deliveries/{number}/cancel").text
+
+
+def test_the_same_delivery_is_not_tried_twice_side_by_side(world: World, sender: FlaskClient) -> None:
+    uid = world.receive("1.1")
+    press(sender, f"/studies/{uid}/send", destination="WS1")
+    taken = world.catalog.deliveries.claim("a", world.clock.now(), 60)
+    assert taken is not None
+    world.catalog.deliveries.failed(taken.id, "a", [], 4, "refused", world.clock.now(), None)
+    press(sender, f"/studies/{uid}/send", destination="WS1")
+    assert "on its way already" in press(sender, f"/deliveries/{taken.id}/again").text

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 from hsm.access.roles import Right
 from hsm.archive import Asked
 from hsm.catalog.carts import MOST
-from hsm.catalog.errors import CartFull
+from hsm.catalog.errors import CartFull, NotCatalogued, NotRecallable
 from web.access.gate import known_person, needs, within
 from web.reads.studies import labels
 from web.reads.wishes import cart, picture
@@ -14,6 +14,7 @@ from web.services import services
 from web.words import count
 
 pages = Blueprint("cart", __name__)
+NO_DESTINATION = "Nothing was sent: choose one of the workstations in the list."
 NOTHING_TICKED = "No study was ticked: nothing changed."
 
 
@@ -22,7 +23,9 @@ NOTHING_TICKED = "No study was ticked: nothing changed."
 def show() -> str:
     """What is in it, and what bringing all of it back takes."""
     lines = cart(services().catalog, known_person().id)
-    return render_template("cart.html", lines=lines, picture=picture(lines), most=MOST)
+    return render_template(
+        "cart.html", lines=lines, picture=picture(lines), most=MOST, destinations=services().destinations()
+    )
 
 
 @pages.post("/cart/add")
@@ -74,6 +77,30 @@ def recall() -> Response:
     if refused:
         flash(_refusals(refused), "bad")
     return redirect(url_for("cart.show" if refused and not granted else "requests.index"), 303)
+
+
+@pages.post("/cart/send")
+@needs(Right.RECALL)
+def send() -> Response:
+    """Have all that is in it sent to a node, what is not on disk after its recall; what cannot come stays."""
+    house, person = services(), known_person()
+    destination = request.form.get("destination", "")
+    if destination not in house.destinations():
+        flash(NO_DESTINATION, "bad")
+        return redirect(url_for("cart.show"), 303)
+    granted, refused = [], []
+    for uid in house.catalog.carts.list(person.id):
+        try:
+            house.archive.deliver(uid, destination, requested_by=person.name)
+            granted.append(uid)
+        except (NotRecallable, NotCatalogued) as error:
+            refused.append(Asked(uid, None, str(error)))
+    house.catalog.carts.remove(person.id, granted)
+    if granted:
+        flash(f"{count(len(granted), 'study', 'studies')} will be sent to {destination}.", "good")
+    if refused:
+        flash(_refusals(refused), "bad")
+    return redirect(url_for("cart.show" if refused and not granted else "deliveries.index"), 303)
 
 
 def _refusals(refused: list[Asked]) -> str:

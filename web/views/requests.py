@@ -1,11 +1,15 @@
 """Recall requests: how far they are, what became of them, taking one back, and the news of those that ended."""
 
+from collections.abc import Iterable
+
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from hsm.access.roles import Right
+from hsm.catalog.deliveries import DeliveryRecord
 from hsm.catalog.errors import CatalogUnavailable, NotCatalogued
 from hsm.catalog.records import RequestRecord
+from hsm.facts import StudyUid
 from hsm.states import IllegalTransition, RequestState
 from web import paging
 from web.access.gate import known_person, may, needs, person, within
@@ -33,17 +37,23 @@ def index() -> str:
     over = catalog.requests.list(name, tuple(set(RequestState) - {RequestState.WAITING}), limit=size + 1, before=before)
     shown = over[:size]
     news, news_count = catalog.requests.news(me.name, now - NEWS_FOR)
+    sent, sent_count = catalog.deliveries.news(me.name, now - NEWS_FOR)
     return render_template(
         "requests.html",
         everybody=everybody,
         waiting=progress(catalog, waiting, now),
         over=shown,
         news=news,
-        news_count=news_count,
-        labels=labels(catalog, [one.study_instance_uid for one in (*waiting, *shown, *news)]),
+        sent=sent,
+        news_count=news_count + sent_count,
+        labels=labels(catalog, _studies(waiting, shown, news, sent)),
         newest=paging.here(before=None) if before else None,
         following=paging.here(before=shown[-1].id) if len(over) > size else None,
     )
+
+
+def _studies(*lists: Iterable[RequestRecord] | Iterable[DeliveryRecord]) -> list[StudyUid]:
+    return [one.study_instance_uid for found in lists for one in found]
 
 
 @pages.get("/requests/<int:number>")
@@ -63,6 +73,8 @@ def show(number: int) -> str:
         volumes=catalog.studies.volumes_of([uid]).get(uid, ()),
         is_mine=found.requested_by == known_person().name,
         refused=why_not_cancel(found),
+        destinations=house.destinations(),
+        deliveries=catalog.deliveries.list(study_uid=uid, limit=5),
     )
 
 
@@ -87,10 +99,14 @@ def cancel(number: int) -> Response:
 @needs(Right.RECALL)
 def seen() -> Response:
     """Put the news of one request away, or all news."""
-    house, number = services(), request.form.get("request", "")
-    one = int(number) if number.isascii() and number.isdigit() and len(number) < 16 else None
-    if one is not None or number == EVERYBODY:
-        house.catalog.requests.put_away(known_person().name, house.clock.now(), one)
+    catalog, name, now = services().catalog, known_person().name, services().clock.now()
+    if request.form.get("request") == EVERYBODY:
+        catalog.requests.put_away(name, now)
+        catalog.deliveries.put_away(name, now)
+    elif (number := paging.form_number("request")) is not None:
+        catalog.requests.put_away(name, now, number)
+    elif (number := paging.form_number("delivery")) is not None:
+        catalog.deliveries.put_away(name, now, number)
     return redirect(within(request.form.get("back", "") or url_for("requests.index")), 303)
 
 
@@ -111,8 +127,10 @@ def mine() -> tuple[int, int]:
         me, house = person(), services()
         if me is not None and may(Right.RECALL):
             try:
-                _, ended = house.catalog.requests.news(me.name, house.clock.now() - NEWS_FOR, limit=1)
-                g.mine = (house.catalog.carts.count(me.id), ended)
+                since = house.clock.now() - NEWS_FOR
+                _, ended = house.catalog.requests.news(me.name, since, limit=1)
+                _, sent = house.catalog.deliveries.news(me.name, since, limit=1)
+                g.mine = (house.catalog.carts.count(me.id), ended + sent)
             except CatalogUnavailable:
                 return (0, 0)
     found: tuple[int, int] = g.mine

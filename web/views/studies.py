@@ -79,6 +79,8 @@ def show(uid: str) -> str:
         past=[one for one in requests if one.state is not RequestState.WAITING][:PAST_RECALLS],
         refused=why_no_recall(availability, is_mine(waiting)) if may(Right.RECALL) else ONLY_LOOKS,
         in_cart=in_cart([uid]),
+        destinations=house.destinations(),
+        deliveries=catalog.deliveries.list(study_uid=uid, limit=5),
         volumes=catalog.studies.volumes_of([uid]).get(uid, ()),
         jobs=[job for job in catalog.jobs.list(study_uid=uid, limit=20) if job.kind is not JobKind.RECALL],
     )

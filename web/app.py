@@ -14,7 +14,7 @@ from hsm.access.roles import Right
 from hsm.states import JobState
 from web import bars, errors, security, words
 from web.access import gate
-from web.api import me
+from web.api import v1
 from web.dicomweb import storing as dicomweb_storing
 from web.dicomweb import views as dicomweb
 from web.services import EXTENSION, Services
@@ -55,7 +55,7 @@ VIEWS: tuple[ModuleType, ...] = (
     tokens,
     sign_in,
     health,
-    me,
+    v1,
     dicomweb,
     dicomweb_storing,
 )

@@ -11,6 +11,7 @@ from flask import Response, request
 CONTENT_TYPE = "application/problem+json"
 API_PREFIX = "/api/"
 DICOMWEB_PREFIX = "/dicom-web/"
+PAGES_OF_IT = frozenset({"/api/v1/docs"})  # for people
 METRICS = "/metrics"
 KINDS: Mapping[int, str] = {
     400: "malformed",
@@ -70,7 +71,8 @@ class Refused(Exception):
 
 def for_programs() -> bool:
     """Whether the present request is a program's, which reads no pages."""
-    return request.path.startswith((API_PREFIX, DICOMWEB_PREFIX)) or request.path == METRICS
+    path = request.path
+    return (path.startswith((API_PREFIX, DICOMWEB_PREFIX)) and path not in PAGES_OF_IT) or path == METRICS
 
 
 def title(status: int) -> str:

@@ -23,6 +23,11 @@ ANSWERS = {
     "barcode": "A00001L8",
     "job_id": "1",
     "token_id": "1",
+    "study_instance_uid": "1.2.3.9",
+    "recall_id": "1",
+    "hold_id": "1",
+    "version": "1",
+    "library": "tape",
     "number": "1",
     "index": "0",
     "name": "a-viewer",
@@ -64,12 +69,12 @@ def act(client: FlaskClient, path: str, **form: str) -> tuple[int, str]:
 # -- every route, every role -------------------------------------------------------------------------------------
 
 
-def routes(app: Flask) -> list[tuple[Rule, str]]:
-    """Every route with an address that exists, or nearly."""
+def routes(app: Flask) -> list[tuple[Rule, str, str]]:
+    """Every route with a method and an address that exists, or nearly."""
     with app.test_request_context():
         adapter = app.url_map.bind("localhost")
         return [
-            (rule, adapter.build(rule.endpoint, {key: ANSWERS[key] for key in rule.arguments}, method=method))
+            (rule, method, adapter.build(rule.endpoint, {key: ANSWERS[key] for key in rule.arguments}, method=method))
             for rule in app.url_map.iter_rules()
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})[:1]
         ]
@@ -81,18 +86,22 @@ def test_every_route_refuses_everyone_without_the_right(world: World, role: Role
     browser(world.services(), Role.VIEWER)
     app = create_app(world.services())
     tried = 0
-    for rule, path in routes(app):
+    for rule, method, path in routes(app):
         rights = needed(app, rule.endpoint)
         client = app.test_client() if role is None else browser(world.services(), role, app)
         allowed = all(role is not None and may(role, right) for right in rights)
-        if "POST" in (rule.methods or ()):
-            token = token_of(client, "/sign-in" if role is None else "/password")
-            answer = client.post(path, headers={"Origin": ORIGIN}, data={"form_token": token})
-        else:
+        if method == "GET":
             answer = client.get(path)
+        elif path.startswith("/api/"):
+            answer = client.open(path, method=method, headers={"Origin": ORIGIN}, json={})
+        else:
+            token = token_of(client, "/sign-in" if role is None else "/password")
+            answer = client.open(path, method=method, headers={"Origin": ORIGIN}, data={"form_token": token})
         refused = answer.status_code in (401, 403) or "/sign-in?" in answer.headers.get("Location", "")
         refused = refused or (role is None and answer.headers.get("Location") == "/sign-in")
         assert refused is not allowed, f"{rule.endpoint} as {role}: {answer.status}"
+        if refused and path.startswith("/api/") and path != "/api/v1/docs":
+            assert answer.content_type == "application/problem+json"
         tried += 1
     assert tried > 20
 

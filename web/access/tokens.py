@@ -13,7 +13,7 @@ from web.services import services
 
 PREFIX = "firn_"  # so that people, and programs that look for secrets in files, know what it is
 WRONG = parse("30/minute")  # of one address
-_limiter = MovingWindowRateLimiter(MemoryStorage())
+wrong_tries = MovingWindowRateLimiter(MemoryStorage())
 
 
 def new_token() -> str:
@@ -42,7 +42,7 @@ def shown(token: str) -> TokenRecord:
     record = house.catalog.tokens.use(token, address, now) if token else None
     if record is not None:
         return record
-    if not _limiter.hit(WRONG, address):
+    if not wrong_tries.hit(WRONG, address):
         raise Refused(
             429, "Too many wrong tokens came from this address. Wait a minute.", headers={"Retry-After": "60"}
         )

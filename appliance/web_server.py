@@ -12,6 +12,7 @@ from gunicorn.glogging import Logger
 from appliance import build
 from appliance.accounts import first_account
 from appliance.config import Config
+from appliance.labels import of_volumes
 from drivers.clock import SystemClock
 from hsm.catalog import Catalog
 from web.app import create_app
@@ -59,6 +60,7 @@ def pages(config: Config, catalog: Catalog) -> Flask:
             settings=settings,
             clock=clock,
             destinations=lambda: sorted(peer.ae_title for peer in config.peers),
+            label_sheet=of_volumes.sheet,
         )
     )
 

@@ -170,6 +170,11 @@ class VolumeRecord:
     errors: int
     reason: str
     leaving: bool = False  # exported; lies in a mail slot until a person takes it
+    written_bytes: int | None = None  # over its whole life; None where neither cartridge nor drive tell
+    read_bytes: int | None = None
+    corrected_errors: int | None = None  # as its drive told after its last session
+    uncorrected_errors: int | None = None
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True)

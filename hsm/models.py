@@ -213,6 +213,12 @@ class Volume(Base):
     errors: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str] = mapped_column(Text, default="")  # why suspect, retired, missing
     leaving: Mapped[bool] = mapped_column(default=False)  # exported; lies in a mail slot until a person takes it
+    # What the cartridge and its drive told after its last session; None where they do not tell:
+    written_bytes: Mapped[int | None]  # over its whole life
+    read_bytes: Mapped[int | None]
+    corrected_errors: Mapped[int | None]  # in reading and writing, since the counters of the drive began
+    uncorrected_errors: Mapped[int | None]
+    told_at: Mapped[datetime | None]
 
 
 class LibraryElement(Base):

@@ -35,6 +35,7 @@ from web.views import (
     sign_in,
     studies,
     tokens,
+    volume_actions,
     volumes,
 )
 
@@ -47,6 +48,7 @@ VIEWS: tuple[ModuleType, ...] = (
     library,
     drives,
     volumes,
+    volume_actions,
     jobs,
     policies,
     events,
@@ -71,7 +73,7 @@ NAVIGATION = (
     ("quarantine.index", "Quarantine", Right.LOOK),
     ("people.index", "People", Right.ADMINISTER),
 )
-PART_OF = {"drives": "library"}  # pages that have no entry of their own in the navigation
+PART_OF = {"drives": "library", "volume_actions": "volumes"}  # pages that have no entry of their own in the navigation
 ASSET_MAX_AGE_S = 30 * 86400  # an address changes with its content, see asset()
 
 

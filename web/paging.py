@@ -42,3 +42,10 @@ def here(**changes: str | int | None) -> str:
             values[name] = value
     address = url_for(request.endpoint or "dashboard.show", **(request.view_args or {}))
     return f"{address}?{urlencode(values)}" if values else address
+
+
+def query(endpoint: str) -> str:
+    """The address of another page with the parameters of this one, page numbers left out."""
+    values = {name: value for name, value in request.args.items() if name not in ("page", "before") and value}
+    address = url_for(endpoint)
+    return f"{address}?{urlencode(values)}" if values else address

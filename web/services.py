@@ -1,16 +1,16 @@
 """What the pages need of the house, handed over as built objects by whoever puts the house together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import cast
+from typing import Protocol, cast
 
 from flask import current_app
 
 from drivers.clock import Clock
 from hsm.archive import Archive
 from hsm.catalog import Catalog
-from hsm.facts import DiskFacts, VolumePool
+from hsm.facts import DiskFacts, VolumePool, VolumeRecord
 
 EXTENSION = "firn"
 ENGINE_LEASE = "engine"
@@ -41,6 +41,18 @@ class WebSettings:
     dry_run_reasons: int = 200  # lines of a dry run that are listed
 
 
+class LabelsRefused(Exception):
+    """A label was asked for that cannot be printed; the message says which and why."""
+
+
+class LabelSheet(Protocol):
+    """Makes a PDF of labels."""
+
+    def __call__(self, volumes: Iterable[VolumeRecord], paper: str, coloured: bool, skip: int) -> bytes:
+        """Stickers for cartridges, then a page for each disc. `paper`: a4 or letter. Raises: LabelsRefused."""
+        ...
+
+
 @dataclass(frozen=True)
 class Services:
     """Everything the pages reach; they keep nothing of their own."""
@@ -53,6 +65,7 @@ class Services:
     settings: WebSettings
     clock: Clock
     destinations: Callable[[], Sequence[str]] = tuple  # AE titles that studies can be sent to
+    label_sheet: LabelSheet | None = None  # None: where nobody prints
 
 
 def services() -> Services:

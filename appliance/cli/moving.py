@@ -9,7 +9,7 @@ import typer
 from appliance.cli.application import app
 from appliance.cli.failures import ExitStatus, RequestFailed, not_found, refused
 from appliance.cli.looking import PANEL, Json
-from appliance.cli.session import Session, session
+from appliance.cli.session import COMMAND_LINE, Session, session
 from appliance.cli.shapes import job_row
 from appliance.cli.waiting import (
     DEFAULT_LIMIT_S,
@@ -26,13 +26,13 @@ from appliance.cli.words import ago, availability, safe
 from drivers.base import Barcode
 from hsm.catalog.records import JobRequest, RecallStatus
 from hsm.facts import CopyRecord, StudyUid
+from hsm.media.verifying import VERIFIABLE, ask_verify
 from hsm.states import CopyState, JobKind, JobState
 from web.words import count, size
 
 MOVING = "Moving"
 ROUNDS = 20  # ticks of one `tick --wait`: each makes something new to do, or it was the last
 CAN_RUN = (JobState.QUEUED, JobState.RUNNING)
-VERIFIABLE = frozenset({CopyState.WRITTEN, CopyState.VERIFIED, CopyState.SUSPECT})
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Study Instance UID.")]
 
@@ -221,28 +221,12 @@ def verify(
     if not chosen:
         current.say("There is no copy to verify.")
         return
-    submitted = current.catalog.jobs.submit_many(
-        [
-            JobRequest(
-                kind=JobKind.VERIFY,
-                key=f"verify:{copy.id}",
-                study_instance_uid=copy.study_instance_uid,
-                pack_id=copy.pack_id,
-                copy_id=copy.id,
-                size_bytes=copy.size_bytes,
-                barcode=copy.barcode,
-                reason="asked for at the command line",
-                requested_by="command line",
-            )
-            for copy in chosen
-        ],
-        current.now(),
-    )
+    asked = ask_verify(current.catalog, chosen, COMMAND_LINE, current.now())
     what_said = f"{count(len(chosen), 'copy', 'copies')}, {size(sum(copy.size_bytes for copy in chosen))}"
     if not wait:
         current.say(f"{what_said} will be read back; see `firn jobs`.")
         return
-    wait_for_jobs(current, [job_id for job_id, _ in submitted], limit_s)
+    wait_for_jobs(current, asked.job_ids, limit_s)
     bad = [
         copy for copy in map(current.catalog.copies.get, (c.id for c in chosen)) if copy.state is not CopyState.VERIFIED
     ]

@@ -83,9 +83,7 @@ def _kind(current: Session, barcode: str) -> MediumKind:
 
 def _disc(current: Session, barcode: str, entry: VolumePoolEntry | None) -> "DiscLabel":
     from appliance.labels.disc import DiscLabel
+    from appliance.labels.of_volumes import disc_label
 
     found = current.catalog.volumes.find(Barcode(barcode))
-    if found is None:
-        return DiscLabel(barcode, entry.name if entry else "")
-    written = found.first_filled_at
-    return DiscLabel(barcode, found.pool or "", written.date() if written else None, found.last_sequence)
+    return disc_label(found) if found is not None else DiscLabel(barcode, entry.name if entry else "")

@@ -53,6 +53,10 @@ def volume_row(volume: VolumeRecord) -> dict[str, Any]:
         "verified_at": iso(volume.verified_at),
         "reason": volume.reason,
         "leaving": volume.leaving,
+        "written_bytes": volume.written_bytes,
+        "read_bytes": volume.read_bytes,
+        "corrected_errors": volume.corrected_errors,
+        "uncorrected_errors": volume.uncorrected_errors,
     }
 
 

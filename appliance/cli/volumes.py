@@ -13,6 +13,7 @@ from appliance.cli.shapes import copy_row, volume_row
 from appliance.cli.words import ago, bar, safe, used_pct
 from drivers.base import Barcode
 from hsm.facts import VolumeRecord
+from hsm.media.places import set_location as note_location
 from hsm.states import VOLUME_TABLE, Place, VolumeState
 from web.words import count, said, size
 
@@ -216,7 +217,7 @@ def set_location(
     """Note where a volume lies that a person took out of its library, or carried elsewhere."""
     current = session(context)
     entry = volume(current, barcode)
-    current.catalog.volumes.move(entry.barcode, outside(vault), location, current.now())
+    note_location(current.catalog, entry.barcode, outside(vault), location, current.now())
     current.say(f"{safe(barcode)} lies {'in the vault' if vault else 'at'} {safe(location)}.")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
@@ -14,7 +15,7 @@ _BETWEEN_MM = 6.0  # face and inlay of a disc
 
 
 def write(
-    path: Path,
+    target: Path | BinaryIO,
     paper: Paper,
     tapes: Sequence[str],
     discs: Sequence[disc.DiscLabel],
@@ -22,7 +23,7 @@ def write(
     coloured: bool = True,
     skip: int = 0,
 ) -> int:
-    """Write stickers for cartridges, then a page for each disc; how many pages there are.
+    """Write stickers for cartridges, then a page for each disc, to a file or a stream; how many pages there are.
 
     `skip`: so many stickers of the first sheet were used before.
 
@@ -32,7 +33,11 @@ def write(
         tape.check(barcode)
     for label in discs:
         disc.check(label)
-    canvas = Canvas(str(path), pagesize=(paper.width_mm * mm, paper.height_mm * mm), invariant=1)
+    canvas = Canvas(
+        str(target) if isinstance(target, Path) else target,
+        pagesize=(paper.width_mm * mm, paper.height_mm * mm),
+        invariant=1,
+    )
     canvas.setTitle("Firn labels")
     canvas.setViewerPreference("PrintScaling", "None")
     pages = _stickers(canvas, paper, tapes, coloured, skip)

@@ -232,6 +232,11 @@ def volume_record(row: AnyRow) -> VolumeRecord:
         errors=row.errors,
         reason=row.reason,
         leaving=row.leaving,
+        written_bytes=row.written_bytes,
+        read_bytes=row.read_bytes,
+        corrected_errors=row.corrected_errors,
+        uncorrected_errors=row.uncorrected_errors,
+        told_at=row.told_at,
     )
 
 

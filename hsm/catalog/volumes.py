@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from operator import eq
+from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from drivers.base import Barcode, MediumKind
+from drivers.base import Barcode, MediumKind, VolumeStatistics
 from hsm.catalog import inventory as inventories
 from hsm.catalog.copies import locked_copy, step_copy
 from hsm.catalog.database import AnyRow, AnySelect, Database
@@ -220,6 +221,19 @@ class Volumes(inventories.Inventories, TakingAway):
 
         return self._database.write(work)
 
+    def told(self, barcode: Barcode, statistics: VolumeStatistics, now: datetime) -> None:
+        """What a cartridge remembers of its life; what it does not tell stays as it was. Nothing if it is not known."""
+        values: dict[str, Any] = {
+            "written_bytes": statistics.written_bytes,
+            "read_bytes": statistics.read_bytes,
+            "corrected_errors": _sum(statistics.corrected_write_errors, statistics.corrected_read_errors),
+            "uncorrected_errors": _sum(statistics.uncorrected_write_errors, statistics.uncorrected_read_errors),
+        }
+        known = {name: value for name, value in values.items() if value is not None}
+        if known:
+            statement = update(Volume).where(Volume.barcode == barcode).values(told_at=now, **known)
+            self._database.write(lambda connection: connection.execute(statement))
+
     def move(self, barcode: Barcode, place: Place, location: str, now: datetime, *, leaving: bool = False) -> None:
         """Somebody carried it; `location` says where to, in words.
 
@@ -269,6 +283,11 @@ def _refuse_wanted(connection: Connection, volume: AnyRow) -> None:
         raise VolumeRefused(
             f"volume {volume.barcode} still holds {len(wanted)} copies that are needed: repack them first"
         )
+
+
+def _sum(*parts: int | None) -> int | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
 
 
 def _copies_on(connection: Connection, volume: AnyRow) -> list[AnyRow]:

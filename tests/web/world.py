@@ -10,6 +10,7 @@ from pathlib import Path
 from flask import Flask
 from flask.testing import FlaskClient
 
+from appliance.labels import of_volumes
 from drivers.base import Barcode, Element, ElementKind, Inventory, MediumKind
 from drivers.clock import VirtualClock
 from hsm.access.roles import Role
@@ -82,6 +83,7 @@ class World:
             volume_pools=POOLS,
             settings=WebSettings(**values),  # type: ignore[arg-type]
             clock=self.clock,
+            label_sheet=of_volumes.sheet,
         )
 
     def receive(

@@ -277,4 +277,5 @@ class JobRecord:
     started_at: datetime | None
     ended_at: datetime | None
     eta_at: datetime | None
+    drive: str | None = None  # serial number of the drive it was given to last
     rate_bytes_s: int = 0  # lately, while it runs

@@ -279,7 +279,13 @@ class Job(Base):
     """One piece of work on one pack, copy or study."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("ix_jobs_state_kind", "state", "kind"), NEVER_AGAIN)
+    __table_args__ = (
+        Index("ix_jobs_state_kind", "state", "kind"),
+        Index("ix_jobs_requested_by_id", "requested_by", "id"),
+        Index("ix_jobs_drive_id", "drive", "id"),
+        Index("ix_jobs_barcode_id", "barcode", "id"),
+        NEVER_AGAIN,
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
@@ -306,6 +312,22 @@ class Job(Base):
     ended_at: Mapped[datetime | None]
     eta_at: Mapped[datetime | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)  # wished while running; the mover looks
+    drive: Mapped[str | None] = mapped_column(Name)  # serial number of the drive it was given to last
+
+
+class JobLine(Base):
+    """One line of what was written about a job."""
+
+    __tablename__ = "job_lines"
+    __table_args__ = (UniqueConstraint("job_fk", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_fk: Mapped[int] = mapped_column(ForeignKey("jobs.id"))
+    number: Mapped[int]  # from 1
+    at: Mapped[datetime]
+    level: Mapped[str] = mapped_column(String(16))
+    text: Mapped[str] = mapped_column(Text)
+    done_bytes: Mapped[int | None]
 
 
 class RecallRequest(Base):

@@ -20,6 +20,7 @@ from web.dicomweb import views as dicomweb
 from web.services import EXTENSION, Services
 from web.services import services as present_services
 from web.views import (
+    audit,
     cart,
     dashboard,
     deliveries,
@@ -52,6 +53,7 @@ VIEWS: tuple[ModuleType, ...] = (
     jobs,
     policies,
     events,
+    audit,
     quarantine,
     people,
     tokens,
@@ -73,7 +75,11 @@ NAVIGATION = (
     ("quarantine.index", "Quarantine", Right.LOOK),
     ("people.index", "People", Right.ADMINISTER),
 )
-PART_OF = {"drives": "library", "volume_actions": "volumes"}  # pages that have no entry of their own in the navigation
+PART_OF = {
+    "audit": "events",
+    "drives": "library",
+    "volume_actions": "volumes",
+}  # pages that have no entry of their own in the navigation
 ASSET_MAX_AGE_S = 30 * 86400  # an address changes with its content, see asset()
 
 

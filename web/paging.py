@@ -1,5 +1,6 @@
 """Numbers and choices in addresses, read with forgiveness: a mistyped one shows the ordinary list."""
 
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -31,6 +32,16 @@ def choice(name: str, choices: type[E]) -> E | None:
 def text(name: str, limit: int = 200) -> str:
     """A text of the query string, without blanks around it and without NUL (no database takes it), cut to a length."""
     return request.args.get(name, "").replace("\x00", "").strip()[:limit]
+
+
+def day(name: str, zone: tzinfo, behind: bool = False) -> datetime | None:
+    """The beginning of a day (2026-03-01) of the query string in a zone, or with `behind` its end; else None."""
+    try:
+        found = date.fromisoformat(text(name))
+        begin = datetime(found.year, found.month, found.day, tzinfo=zone)
+        return (begin + timedelta(days=1) if behind else begin).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def here(**changes: str | int | None) -> str:

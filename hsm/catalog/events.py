@@ -1,6 +1,6 @@
 """What happened, for people to read later."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from operator import eq, ge, lt
 from typing import Any
@@ -13,6 +13,8 @@ from hsm.catalog.records import EventRecord
 from hsm.catalog.rows import narrowed, table_of
 from hsm.catalog.text import clean, clean_json
 from hsm.models import Event
+
+STREAM_ROWS = 2000  # read at a time, so that a long list keeps no transaction open
 
 
 def add(connection: Connection, level: str, name: str, subject: str, fields: Mapping[str, Any], now: datetime) -> None:
@@ -53,6 +55,13 @@ class Events:
 
         return self._database.write(work)
 
+    def stream(self, **confined: Any) -> Iterator[EventRecord]:
+        """All events that fit (as `list` is asked), newest first, however many: read in parts."""
+        before: int | None = None
+        while part := self.list(limit=STREAM_ROWS, before=before, **confined):
+            yield from part
+            before = part[-1].id
+
     def list(
         self,
         limit: int = 100,
@@ -61,8 +70,13 @@ class Events:
         subject: str | None = None,
         since: datetime | None = None,
         before: int | None = None,
+        until: datetime | None = None,
+        by: str | None = None,
     ) -> list[EventRecord]:
-        """The newest events that fit; `before` is the id of the last one seen, to page on."""
+        """The newest events that fit; `before` is the id of the last one seen, to page on.
+
+        `until` is excluded; `by`: the person of whom the event says that they did it.
+        """
         statement: AnySelect = select(Event.id, Event.at, Event.level, Event.name, Event.subject, Event.fields)
         statement = narrowed(
             statement,
@@ -70,6 +84,8 @@ class Events:
             (eq, Event.name, name),
             (eq, Event.subject, subject),
             (ge, Event.at, since),
+            (lt, Event.at, until),
+            (eq, Event.fields["by"].as_string(), by),
             (lt, Event.id, before),
         )
         statement = statement.order_by(Event.id.desc()).limit(limit)

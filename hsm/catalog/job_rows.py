@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from drivers.base import Barcode
 from hsm.catalog import audit
 from hsm.catalog.database import AnyRow, AnySelect
+from hsm.catalog.job_log import add_step
 from hsm.catalog.records import JobRequest
 from hsm.catalog.rows import insert_new, one, study_id, table_of
 from hsm.catalog.settling import job_begins_again, job_ended
@@ -52,6 +53,7 @@ def job_record(row: AnyRow) -> JobRecord:
         started_at=row.started_at,
         ended_at=row.ended_at,
         eta_at=row.eta_at,
+        drive=row.drive,
         rate_bytes_s=row.rate_bytes_s,
     )
 
@@ -61,10 +63,13 @@ def locked_job(connection: Connection, job_id: int) -> AnyRow:
     return one(connection, select(Job.__table__).where(Job.id == job_id).with_for_update(of=Job), f"job {job_id}")
 
 
-def step_job(connection: Connection, row: AnyRow, event: str, **values: Any) -> JobState:
+def step_job(
+    connection: Connection, row: AnyRow, event: str, *, now: datetime | None = None, **values: Any
+) -> JobState:
     """Move a locked job by one event; one that ends gives its key back, and says when in `ended_at`.
 
-    Those who wait for a recall learn of its end. Raises: IllegalTransition.
+    Those who wait for a recall learn of its end. The step is written to the job's log when it is known when it was
+    taken: from `now`, or from the values that are set. Raises: IllegalTransition.
     """
     state = step(JOB_TABLE, JobState(row.state), event)
     ended = state not in ACTIVE_JOBS
@@ -76,6 +81,9 @@ def step_job(connection: Connection, row: AnyRow, event: str, **values: Any) -> 
             job_ended(connection, row.id, values["ended_at"])
         elif row.state == JobState.FAILED:
             job_begins_again(connection, row.id)
+    at = now or values.get("ended_at") or values.get("started_at")
+    if at is not None:
+        add_step(connection, row.id, event, values, at)
     return state
 
 

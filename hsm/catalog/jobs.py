@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from operator import eq, lt
+from operator import eq, ge, lt
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, exists, func, select, update
@@ -11,14 +11,15 @@ from drivers.base import Barcode
 from hsm.catalog.database import Database
 from hsm.catalog.errors import JobRefused
 from hsm.catalog.events import add
+from hsm.catalog.job_log import JobLog, add_line
 from hsm.catalog.job_rows import URGENCY, bump, job_record, locked_job, select_jobs, step_job, submit_in
 from hsm.catalog.records import JobRequest
 from hsm.catalog.requesters import requesters_of
 from hsm.catalog.rows import chunks, narrowed, one, table_of
 from hsm.catalog.text import clean, clean_json
 from hsm.facts import JobRecord
-from hsm.models import Counter, Job, RecallJob, RecallRequest, Study, Volume
-from hsm.states import ACTIVE_JOBS, JobKind, JobState
+from hsm.models import Counter, Job, JobLine, RecallJob, RecallRequest, Study, Volume
+from hsm.states import ACTIVE_JOBS, IllegalTransition, JobKind, JobState
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
@@ -27,7 +28,7 @@ def _due(now: datetime) -> ColumnElement[bool]:
     return (Job.state == JobState.QUEUED) | waited
 
 
-class Jobs:
+class Jobs(JobLog):
     """Jobs."""
 
     def __init__(self, database: Database) -> None:
@@ -71,8 +72,12 @@ class Jobs:
         )
         return self._database.read(lambda connection: [job_record(row) for row in connection.execute(statement)])
 
-    def start(self, job_id: int, now: datetime, barcode: Barcode | None = None) -> bool:
-        """Claim a job. False when it cannot start any more: claimed by somebody else, cancelled, or not due yet.
+    def start(
+        self, job_id: int, now: datetime, barcode: Barcode | None = None, drive: str | None = None, why: str = ""
+    ) -> bool:
+        """Claim a job, for a drive (by its serial number), with a sentence for its log.
+
+        False when it cannot start any more: claimed by somebody else, cancelled, or not due yet.
 
         Raises: NotCatalogued.
         """
@@ -87,7 +92,10 @@ class Jobs:
                 return False
             values = {"started_at": now, "ended_at": None, "attempts": row.attempts + 1, "done_bytes": 0, "phase": ""}
             values["rate_bytes_s"] = 0
-            step_job(connection, row, "start", not_before=None, **values, barcode=barcode or row.barcode)
+            values |= {"barcode": barcode or row.barcode, "drive": drive or row.drive, "not_before": None}
+            step_job(connection, row, "start", now=now, **values)
+            if why:
+                add_line(connection, job_id, why, now)
             return True
 
         return self._database.write(work)
@@ -100,16 +108,24 @@ class Jobs:
         eta_at: datetime | None = None,
         barcode: Barcode | None = None,
         rate_bytes_s: int = 0,
+        now: datetime | None = None,
     ) -> None:
         """How far a running job is, and how fast lately; None leaves an earlier estimate or volume as it was.
 
-        Jobs that do not run are left alone.
+        Jobs that do not run are left alone. With `now` a phase that is new is written to the job's log.
         """
         values: dict[str, object] = {"done_bytes": done_bytes, "phase": clean(phase), "rate_bytes_s": rate_bytes_s}
         values |= {"eta_at": eta_at} if eta_at is not None else {}
         values |= {"barcode": barcode} if barcode is not None else {}
         running = (Job.id == job_id) & (Job.state == JobState.RUNNING)
-        self._database.write(lambda connection: connection.execute(update(Job).where(running).values(**values)))
+
+        def work(connection: Connection) -> None:
+            before = connection.execute(select(Job.phase).where(running).with_for_update(of=Job)).scalar()
+            connection.execute(update(Job).where(running).values(**values))
+            if now is not None and before is not None and before != values["phase"]:
+                add_line(connection, job_id, str(values["phase"]), now, done_bytes=done_bytes)
+
+        self._database.write(work)
 
     def note(self, job_id: int, payload: Mapping[str, Any]) -> None:
         """Add to what a job carries: what it found. Raises: NotCatalogued."""
@@ -155,7 +171,7 @@ class Jobs:
             if retry_at is not None and row.cancel_requested:
                 step_job(connection, row, "cancel", message=clean(message), ended_at=now, eta_at=None)
             elif retry_at is not None:
-                step_job(connection, row, "retry", message=clean(message), not_before=retry_at, eta_at=None)
+                step_job(connection, row, "retry", now=now, message=clean(message), not_before=retry_at, eta_at=None)
             else:
                 step_job(connection, row, "fail", message=clean(message), ended_at=now, eta_at=None)
 
@@ -174,11 +190,36 @@ class Jobs:
                 if other is not None:
                     raise JobRefused(f"job {job_id} is not tried again: job {other} does the same already")
             step_job(
-                connection, row, "requeue", active_key=row.key, not_before=None, ended_at=None, phase="", eta_at=None
+                connection,
+                row,
+                "requeue",
+                now=now,
+                active_key=row.key,
+                not_before=None,
+                ended_at=None,
+                phase="",
+                eta_at=None,
             )
             bump(connection)
 
         self._database.write(work)
+
+    def retry(self, job_id: int, now: datetime) -> None:
+        """A person wants another try of a job that was given up.
+
+        Raises: JobRefused when another job does the same now, IllegalTransition unless it was given up.
+        """
+        job = self.get(job_id)
+        if job.state != JobState.FAILED:
+            raise IllegalTransition(
+                f"job {job_id} is {job.state.replace('_', ' ')}: only one that was given up is retried"
+            )
+        self.requeue(job_id, now)
+        self._database.write(
+            lambda connection: add(
+                connection, "info", "job_requeued", str(job_id), {"kind": job.kind.value, "volume": job.barcode}, now
+            )
+        )
 
     def want_operator(self, job_id: int, barcode: Barcode | None, message: str, now: datetime) -> None:
         """It waits for a person to bring a volume; None: a new one, which nobody has named yet.
@@ -203,7 +244,7 @@ class Jobs:
             if row.state == JobState.WAITING_RETRY:
                 step_job(connection, row, "requeue")
                 row = locked_job(connection, job_id)
-            step_job(connection, row, "want_operator", not_before=None, **values)
+            step_job(connection, row, "want_operator", now=now if news else None, not_before=None, **values)
 
         self._database.write(work)
 
@@ -218,7 +259,7 @@ class Jobs:
                 .with_for_update(of=Job)
             ).all()
             for row in waiting:
-                step_job(connection, row, "requeue", message="")
+                step_job(connection, row, "requeue", now=now, message="")
             if waiting:
                 bump(connection)
             return [int(row.id) for row in waiting]
@@ -233,9 +274,13 @@ class Jobs:
 
         def work(connection: Connection) -> JobState:
             row = locked_job(connection, job_id)
+            fields = {"kind": row.kind, "volume": row.barcode}
             if row.state != JobState.RUNNING:
-                return step_job(connection, row, "cancel", ended_at=now, eta_at=None)
+                state = step_job(connection, row, "cancel", ended_at=now, eta_at=None)
+                add(connection, "info", "job_cancelled", str(job_id), fields, now)
+                return state
             connection.execute(update(Job).where(Job.id == job_id).values(cancel_requested=True))
+            add(connection, "info", "job_cancelled", str(job_id), {**fields, "while": "running"}, now)
             bump(connection)
             return JobState.RUNNING
 
@@ -269,7 +314,7 @@ class Jobs:
                 if row.cancel_requested:
                     step_job(connection, row, "cancel", ended_at=now, eta_at=None)
                 else:
-                    step_job(connection, row, "requeue", phase="", eta_at=None)
+                    step_job(connection, row, "requeue", now=now, phase="", eta_at=None)
             if running:
                 bump(connection)
             return [int(row.id) for row in running]
@@ -290,8 +335,15 @@ class Jobs:
         barcode: str | None = None,
         limit: int = 100,
         before: int | None = None,
+        drive: str | None = None,
+        requested_by: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[JobRecord]:
-        """The newest jobs that fit; `before` is the id of the last one seen, to page on."""
+        """The newest jobs that fit; `before` is the id of the last one seen, to page on.
+
+        `drive`: serial number; `since`, `until` (excluded): when it was asked for.
+        """
         statement = select_jobs().order_by(Job.id.desc()).limit(limit)
         if states:
             statement = statement.where(Job.state.in_(sorted(states)))
@@ -302,6 +354,10 @@ class Jobs:
             (eq, Study.study_instance_uid, study_uid),
             (eq, Job.pool, pool),
             (eq, Job.barcode, barcode),
+            (eq, Job.drive, drive),
+            (eq, Job.requested_by, requested_by),
+            (ge, Job.created_at, since),
+            (lt, Job.created_at, until),
             (lt, Job.id, before),
         )
         return self._database.read(lambda connection: [job_record(row) for row in connection.execute(statement)])
@@ -323,6 +379,7 @@ class Jobs:
             old = (Job.ended_at < ended_before) & Job.state.not_in(sorted(ACTIVE_JOBS))
             ids = select(Job.id).where(old).scalar_subquery()
             connection.execute(delete(RecallJob).where(RecallJob.job_fk.in_(ids)))
+            connection.execute(delete(JobLine).where(JobLine.job_fk.in_(ids)))
             orphan = (RecallRequest.created_at < ended_before) & ~exists().where(
                 RecallJob.request_fk == RecallRequest.id
             )

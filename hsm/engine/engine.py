@@ -187,6 +187,7 @@ class Engine:
         """Forget jobs that ended long ago; remove arrivals that were interrupted and that nobody touched for a day."""
         now = self.clock.now()
         self.catalog.jobs.prune(now - timedelta(seconds=self.settings.keep_jobs_s))
+        self.catalog.jobs.prune_lines(now - timedelta(seconds=self.settings.keep_job_lines_s))
         if self.settings.keep_events_s is not None:
             self.catalog.events.prune(now - timedelta(seconds=self.settings.keep_events_s), now)
         if self.settings.keep_audit_s is not None:

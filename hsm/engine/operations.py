@@ -53,7 +53,7 @@ class Operations:
     """Starts robot work, one piece for each library at a time, and one cleaning beside it."""
 
     def __init__(
-        self, context: MoverContext, libraries: Mapping[str, Library], report: Callable[[], JobReport]
+        self, context: MoverContext, libraries: Mapping[str, Library], report: Callable[[str | None], JobReport]
     ) -> None:
         self._context = context
         self._catalog = context.catalog
@@ -143,7 +143,7 @@ class Operations:
     # -- carrying out --------------------------------------------------------------------------------------------
 
     def _run(self, library: Library, job: JobRecord) -> None:
-        report = self._report()
+        report = self._report(self._serial_of(library, job))
         if not report.started(job):
             return
         try:
@@ -157,6 +157,10 @@ class Operations:
             report.failed(job, error)
         else:
             report.finished(job, message)
+
+    def _serial_of(self, library: Library, job: JobRecord) -> str | None:
+        """The drive that a job is about, as jobs name drives."""
+        return library.drive_serial(int(job.payload["drive"])) if job.kind is JobKind.CLEAN else None
 
     def _inventory(self, library: Library, job: JobRecord) -> str:
         full = [element for element in library.take_inventory().elements if element.full]
@@ -207,7 +211,7 @@ class Operations:
             raise _NoCartridge(f"put a cleaning cartridge into drive {drive} of {library.name}, which has no robot")
         library.take_inventory()
         for cartridge in catalog.cleaning.usable(library.name):
-            self._catalog.jobs.progress(job.id, 0, f"cleaning with {cartridge}")
+            self._catalog.jobs.progress(job.id, 0, f"cleaning with {cartridge}", now=clock.now())
             try:
                 clean(library, drive, cartridge, catalog, clock)
             except CartridgeUsedUp as error:

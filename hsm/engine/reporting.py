@@ -26,13 +26,23 @@ class JobReport:
     """One for each assignment; knows which of its jobs are still open."""
 
     def __init__(
-        self, catalog: Catalog, now: Callable[[], datetime], retry: RetrySettings, breaker: Breaker, breaker_lock: Lock
+        self,
+        catalog: Catalog,
+        now: Callable[[], datetime],
+        retry: RetrySettings,
+        breaker: Breaker,
+        breaker_lock: Lock,
+        drive: str | None = None,
+        why: str = "",
     ) -> None:
+        """`drive`: serial number of the drive that does the work; `why`: a sentence for the log of each job."""
         self._catalog = catalog
         self._now = now
         self._retry = retry
         self._breaker = breaker
         self._breaker_lock = breaker_lock
+        self._drive = drive
+        self._why = why
         self._told: dict[int, tuple[float, str, int]] = {}
         self._started: set[int] = set()
         self._ended: set[int] = set()
@@ -43,7 +53,7 @@ class JobReport:
 
     def started(self, job: JobRecord) -> bool:
         """Claim the job."""
-        if not self._catalog.jobs.start(job.id, self._now(), job.barcode):
+        if not self._catalog.jobs.start(job.id, self._now(), job.barcode, self._drive, self._why):
             self._ended.add(job.id)
             return False
         self._started.add(job.id)
@@ -65,7 +75,7 @@ class JobReport:
             return
         self._told[job.id] = (now_s, phase, done_bytes)
         rate_bytes_s = rate(done_bytes - last_bytes, now_s - last_s) if last_s else 0
-        self._catalog.jobs.progress(job.id, done_bytes, phase, rate_bytes_s=rate_bytes_s)
+        self._catalog.jobs.progress(job.id, done_bytes, phase, rate_bytes_s=rate_bytes_s, now=self._now())
 
     def finished(self, job: JobRecord, message: str = "") -> None:
         """Done."""

@@ -38,18 +38,21 @@ class Runner:
         self.breaker = Breaker(settings.stop_after_error_pct, settings.stop_after_items)
         self._breaker_lock = Lock()
 
-    def report(self) -> JobReport:
-        """A new ear for one assignment."""
-        return JobReport(
-            self._context.catalog, self._context.now, self._settings.retry, self.breaker, self._breaker_lock
-        )
+    def report(self, drive: str | None = None, why: str = "") -> JobReport:
+        """A new ear for one assignment; `drive`: its serial number, `why`: a sentence for the jobs' logs."""
+        context, retry = self._context, self._settings.retry
+        return JobReport(context.catalog, context.now, retry, self.breaker, self._breaker_lock, drive, why)
 
     def run(self, assignment: Assignment, jobs: Sequence[JobRecord]) -> None:
         """Mount, carry out, report. Every job of the assignment is reported, whatever happens.
 
         A DriverError is judged and ends here. A CatalogError is passed on: nobody can be told anything then.
         """
-        drive, barcode, report = assignment.drive, assignment.barcode, self.report()
+        drive, barcode, report = (
+            assignment.drive,
+            assignment.barcode,
+            self.report(assignment.drive.serial, assignment.reason),
+        )
         library = self._libraries[drive.library]
         scans = [job for job in jobs if job.kind is JobKind.SCAN]
         try:

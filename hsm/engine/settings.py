@@ -27,5 +27,6 @@ class EngineSettings:
     par2_redundancy_pct: int = 0
     on_conflict: OnConflict = "refuse"  # of discs that are taken in; see hsm/archive
     keep_jobs_s: float = 90 * 86400.0  # ended jobs are forgotten after
+    keep_job_lines_s: float = 14 * 86400.0  # their logs go sooner
     keep_events_s: float | None = None  # None: for ever
     keep_audit_s: float | None = None  # None: for ever

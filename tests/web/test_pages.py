@@ -56,6 +56,10 @@ PAGES = (
     "/events",
     "/events?level=error",
     "/events?name=nothing",
+    "/events?by=anna&from=2026-03-01&to=2026-03-06",
+    "/audit",
+    "/audit?outcome=refused&kind=study",
+    "/jobs?drive=TD0001&by=policy&from=2026-03-01",
     "/quarantine",
 )
 

@@ -173,7 +173,8 @@ class StTapeDrive(ReadyDrive):
             tape.do(Op.REWIND)
         if (at := tape.position()) != 0:
             raise DeviceError(f"{self._name} stands at block {at} after a rewind; look at the drive")
-        self._volume = composing.volume_facts(self._page(sg_logs.VOLUME)).serial
+        volume = composing.volume_facts(self._page(sg_logs.VOLUME))
+        self._volume, self._worm = volume.serial, bool(volume.worm)
         self._doubt, self._end, self._released = "", None, False
         self._warned_at = self._crossed_at = None
 
@@ -215,7 +216,7 @@ class StTapeDrive(ReadyDrive):
         medium = generation(seen.density)
         if seen.write_protected or composing.can(self._model, medium) is not Use.WRITE:
             raise WriteProtected(f"{self._name}: the volume is write-protected; use another")
-        if first == self._end or not composing.volume_facts(self._page(sg_logs.VOLUME)).worm:
+        if first == self._end or not self._worm:
             return
         try:
             tape.do(Op.EOM)

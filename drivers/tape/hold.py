@@ -54,6 +54,7 @@ class HeldDrive:
         self._tape: TapeDevice | None = None
         self._doubt = "the position is not known after a load"  # empty: identity and position are known
         self._volume: str | None = None  # serial number of the mounted cartridge
+        self._worm = False  # whether it is appended to, never written over
         self._warned_at: int | None = None  # the first block that was refused: behind it lies the reserve
         self._crossed_at: int | None = None  # the block behind the one that crossed early warning
         self._end: int | None = None  # of data, where this mount has proved it: WORM is appended to, nothing else

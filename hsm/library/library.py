@@ -230,11 +230,11 @@ class Library:
         if place.kind is ElementKind.DRIVE and place.index == drive:
             return
         target = inventory.drive(drive)
-        if target is not None and target.full:
-            self._put_back(target, inventory)
-        if place.kind is ElementKind.DRIVE:
-            self._put_back(place, inventory)
-        inventory = self._inventory()
+        in_the_way = [element for element in (target, place) if element and element.kind is ElementKind.DRIVE]
+        for element in in_the_way:
+            if element.full:
+                self._put_back(element, inventory)
+                inventory = self._inventory()
         place = inventory.find(barcode)
         if place is None or place.kind is ElementKind.DRIVE:
             raise ChangerError(

@@ -1,7 +1,8 @@
 """A simulated library that the kernel takes for a real one: its iSCSI target, attached to this machine."""
 
-import subprocess
-import sys
+import multiprocessing
+import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -9,13 +10,31 @@ from types import TracebackType
 from drivers.attached import AttachedDevice, AttachedKind
 from drivers.base import Barcode, ElementKind
 from drivers.changer import MtxChanger
-from drivers.clock import SystemClock
+from drivers.clock import ScaledClock, SystemClock
+from drivers.iscsi import IscsiTarget
 from drivers.simulator import DriveSpec, Hands, LibrarySpec, SimulatedLibrary
+from drivers.simulator.scsi import units
 from drivers.simulator.state import PlacesFile
-from tests.devices.attach import ROOT, device, eventually, gone, log_in, log_out, settle
+from tests.devices.attach import device, eventually, gone, log_in, log_out, settle
 
 PORT = 3261
 SCALE = 1000.0  # what a library takes a minute for is over in a twentieth of a second
+
+
+def _present(root: Path, iqn: str, scale: float) -> None:
+    """Be the target until told to end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    log = os.open(root / "target.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    with SimulatedLibrary(root, ScaledClock(scale)) as library:
+        served = units(library)
+        target = IscsiTarget(iqn, served, "127.0.0.1", PORT)
+        target.start()
+        signal.sigwait({signal.SIGTERM})
+        target.close()
+        for unit in served.values():
+            unit.close()
 
 
 class Simulated:
@@ -29,10 +48,9 @@ class Simulated:
         SimulatedLibrary.create(self.root, spec)
         self.hands = Hands(self.root)
         self._places = PlacesFile(self.root)
-        argv = [sys.executable, "-m", "appliance.cli", "simulate", str(self.root)]
-        options = ["--iqn", self.iqn, "--listen", f"127.0.0.1:{PORT}", "--time-scale", str(scale)]
-        with (self.root / "target.log").open("ab") as log:
-            self.process = subprocess.Popen([*argv, *options], cwd=ROOT, stdout=log, stderr=log)
+        # What `firn simulate` does, without its imports, which take an emulated processor a quarter of a minute.
+        self.process = multiprocessing.get_context("fork").Process(target=_present, args=(self.root, self.iqn, scale))
+        self.process.start()
         try:
             log_in(self.iqn, PORT)
             self.wait()
@@ -94,7 +112,7 @@ class Simulated:
         """Detach and end it; the media stay."""
         log_out(self.iqn, PORT, status=None)
         self.process.terminate()
-        self.process.wait(60)
+        self.process.join(60)
 
     def __enter__(self) -> "Simulated":
         return self

@@ -9,6 +9,7 @@ from functools import partial
 from appliance.build import disk_facts, open_catalog, open_pool, retry_settings, tick_settings, volume_pools
 from appliance.config import Config
 from appliance.devices import open_devices
+from appliance.peers import check_all, peering
 from drivers.base import Barcode
 from drivers.clock import Clock, SystemClock
 from drivers.udev import Watcher
@@ -121,10 +122,13 @@ def working_beside(config: Config, catalog: Catalog, pool: OnlinePool, engine: E
     clock = SystemClock()
     folders = (config.archive.data_dir, *config.online_directories)
     observer = Observer(catalog, partial(disk_facts, config, pool), folders, clock)
-    chores = (
+    chores = [
         Chore("observe", OBSERVE_EVERY_S, observer.observe),
         Chore("thin_samples", TIDY_EVERY_S, observer.tidy),
-    )
+    ]
+    if config.dicom.echo_every_s:
+        known = peering(config)
+        chores.append(Chore("echo", config.dicom.echo_every_s, lambda: check_all(catalog, known, clock)))
     with Beside(chores, lambda: catalog.leases.holder(LEASE, clock.now()) == engine.holder):
         yield
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def run_web(config: Config) -> None:
 def run_pacs(config: Config) -> None:
     """Accept associations until told to stop; those that are open are let finish."""
     from appliance.dimse.deliver import Deliverer
+    from appliance.dimse.directory import Directory
     from appliance.dimse.reporter import Reporter
     from appliance.dimse.server import DimseServer
 
@@ -80,6 +82,7 @@ def run_pacs(config: Config) -> None:
     try:
         archive = build.open_archive(config, catalog, build.open_pool(config))
         settings = build.dimse_settings(config)
+        settings = replace(settings, peers=Directory(settings.peers, catalog))
         server, reporter = DimseServer(archive, settings), Reporter(archive, settings)
         deliverer = Deliverer(archive, settings, build.delivery_settings(config), config.dicom.delivery_workers)
         server.start()

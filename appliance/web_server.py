@@ -3,6 +3,7 @@
 import logging
 import socket
 import sys
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -13,6 +14,7 @@ from appliance import build
 from appliance.accounts import first_account
 from appliance.config import Config
 from appliance.labels import of_volumes
+from appliance.peers import destinations, peering
 from drivers.clock import SystemClock
 from hsm.catalog import Catalog
 from web.app import create_app
@@ -59,8 +61,9 @@ def pages(config: Config, catalog: Catalog) -> Flask:
             volume_pools=build.volume_pools(config),
             settings=settings,
             clock=clock,
-            destinations=lambda: sorted(peer.ae_title for peer in config.peers),
             label_sheet=of_volumes.sheet,
+            destinations=partial(destinations, config, catalog),
+            peering=peering(config),
         )
     )
 

@@ -29,6 +29,7 @@ from web.views import (
     health,
     jobs,
     library,
+    peers,
     people,
     policies,
     quarantine,
@@ -56,6 +57,7 @@ VIEWS: tuple[ModuleType, ...] = (
     audit,
     quarantine,
     people,
+    peers,
     tokens,
     sign_in,
     health,
@@ -74,6 +76,7 @@ NAVIGATION = (
     ("events.index", "Events", Right.LOOK),
     ("quarantine.index", "Quarantine", Right.LOOK),
     ("people.index", "People", Right.ADMINISTER),
+    ("peers.index", "Peers", Right.ADMINISTER),
 )
 PART_OF = {
     "audit": "events",

@@ -11,6 +11,7 @@ from drivers.clock import Clock
 from hsm.archive import Archive
 from hsm.catalog import Catalog
 from hsm.facts import DiskFacts, VolumePool, VolumeRecord
+from hsm.peers.model import Peering
 
 EXTENSION = "firn"
 ENGINE_LEASE = "engine"
@@ -66,6 +67,7 @@ class Services:
     clock: Clock
     destinations: Callable[[], Sequence[str]] = tuple  # AE titles that studies can be sent to
     label_sheet: LabelSheet | None = None  # None: where nobody prints
+    peering: Peering | None = None  # None: nobody asks peers here
 
 
 def services() -> Services:

@@ -105,6 +105,9 @@ class DicomSection(Section):
     deliver_within_s: float = Field(
         172800, gt=0, description="A delivery that was not done for so long, its recall included, is given up."
     )
+    echo_every_s: float = Field(
+        300, ge=0, le=86400, description="Time between two looks whether the peers answer a C-ECHO; 0: never."
+    )
     keepalive_s: float = Field(10, ge=1, le=600, description="Time between Pending answers while a recall runs.")
 
 

@@ -22,6 +22,7 @@ from appliance.dimse.store import serve_store
 from appliance.dimse.wire import AbortReason, PduType, ProtocolError, Wire, WireClosed, abort, release_rp
 from hsm.access.actor import Actor, Via, begin
 from hsm.archive import Archive
+from hsm.peers.model import PeerRight
 
 _log = structlog.get_logger()
 _SERVICE_OF = {
@@ -31,6 +32,12 @@ _SERVICE_OF = {
     Code.C_MOVE: Service.MOVE,
     Code.C_GET: Service.GET,
     Code.N_ACTION: Service.COMMIT,
+}
+_RIGHT_OF = {
+    Service.STORE: PeerRight.STORE,
+    Service.FIND: PeerRight.QUERY,
+    Service.MOVE: PeerRight.QUERY,
+    Service.GET: PeerRight.QUERY,
 }
 
 
@@ -129,7 +136,12 @@ class Association:
     def _dispatch(self, channel: Channel, agreement: Agreement, context: Context, command: Command) -> None:
         service = _SERVICE_OF.get(command.code)  # type: ignore[call-overload]
         if service is not context.served.service:
-            self._refuse(channel, context, command)
+            why = f"command {command.code:04X} is not served in this presentation context"
+            self._refuse(channel, context, command, Status.UNRECOGNISED_OPERATION, why)
+        elif service in _RIGHT_OF and not self._settings.allows(self._calling_aet, _RIGHT_OF[service]):
+            _log.warning("command_not_allowed", command=f"{command.code:04X}", calling_aet=self._calling_aet)
+            why = f"{self._calling_aet} has no right to {_RIGHT_OF[service].value}"
+            self._refuse(channel, context, command, Status.NOT_AUTHORISED, why)
         elif service is Service.ECHO:
             self._answer(channel, context, command, Status.SUCCESS)
         elif service is Service.STORE:
@@ -141,16 +153,10 @@ class Association:
         else:
             RetrieveService(channel, agreement, self._settings, self._archive, context, command).serve()
 
-    def _refuse(self, channel: Channel, context: Context, command: Command) -> None:
+    def _refuse(self, channel: Channel, context: Context, command: Command, status: Status, why: str) -> None:
         if command.has_dataset:
             channel.read_dataset(context.id, _nowhere)
-        self._answer(
-            channel,
-            context,
-            command,
-            Status.UNRECOGNISED_OPERATION,
-            f"command {command.code:04X} is not served in this presentation context",
-        )
+        self._answer(channel, context, command, status, why)
 
     @staticmethod
     def _answer(channel: Channel, context: Context, command: Command, status: Status, text: str = "") -> None:

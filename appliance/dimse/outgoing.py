@@ -11,7 +11,7 @@ from typing import BinaryIO, Self
 from appliance.dimse.channel import Channel, PeerAborted, PeerReleased
 from appliance.dimse.commands import RESPONSE, Code, CommandInvalid, Field
 from appliance.dimse.negotiation import MAX_CONTEXTS, accepted, rejection_text, request
-from appliance.dimse.services import IMPLICIT
+from appliance.dimse.services import IMPLICIT, VERIFICATION
 from appliance.dimse.settings import DimseSettings, Peer
 from appliance.dimse.suboperations import CONVERTIBLE
 from appliance.dimse.wire import AbortReason, PduType, ProtocolError, Wire, WireClosed, abort, release_rq
@@ -116,6 +116,18 @@ class Outgoing:
         command = {**fields, Field.COMMAND: Code.N_EVENT_REPORT, Field.MESSAGE_ID: self._message_id}
         self._channel.send(context_id, command, dataset)
         return self._status(Code.N_EVENT_REPORT)
+
+    def echo(self, context_id: int) -> int:
+        """Ask whether the peer is there; the status of its answer. Raises: WireClosed, ProtocolError."""
+        self._message_id = self._message_id % 0xFFFF + 1
+        fields: dict[Field, int | str] = {
+            Field.AFFECTED_SOP_CLASS: VERIFICATION,
+            Field.COMMAND: Code.C_ECHO,
+            Field.MESSAGE_ID: self._message_id,
+        }
+        self._broken = True
+        self._channel.send(context_id, fields)
+        return self._status(Code.C_ECHO)
 
     def _status(self, asked: Code) -> int:
         """The status of the answer to what was sent. Raises: WireClosed, ProtocolError."""

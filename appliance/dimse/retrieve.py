@@ -26,6 +26,7 @@ from hsm.archive import Archive, NotOnline
 from hsm.catalog.errors import CatalogUnavailable
 from hsm.facts import StoredInstance
 from hsm.incoming import PoolError
+from hsm.peers.model import PeerRight
 from hsm.query.model import Model, QueryInvalid
 from hsm.query.parse import parse_retrieval
 from hsm.query.retrieve import wanted_instances
@@ -123,6 +124,8 @@ class RetrieveService:
         destination = self._command.text(Field.MOVE_DESTINATION)
         if is_move and destination not in self._settings.peers:
             return Status.DESTINATION_UNKNOWN, f"move destination {destination} is not configured"
+        if is_move and not self._settings.allows(destination, PeerRight.RECEIVE):
+            return Status.DESTINATION_UNKNOWN, f"{destination} has no right to receive"
         retrieval = parse_retrieval(
             decode_identifier(data, self._context.transfer_syntax_uid),
             self._context.served.model or Model.STUDY_ROOT,

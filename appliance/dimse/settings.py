@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from hsm.commitment.levels import Level
+from hsm.peers.model import ALL_RIGHTS, PeerRight
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Peer:
     port: int
     patience_s: float | None = None  # how long a C-MOVE it asked for may wait for a recall; None: the general setting
     commit: Level = Level.DISK  # how safe an object is before it may forget its own
+    rights: frozenset[PeerRight] = ALL_RIGHTS
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class DimseSettings:
     def answers_to(self, called_aet: str) -> bool:
         """Whether a called AE title is one of ours, or nobody minds."""
         return not self.require_called_aet or called_aet in (self.ae_title, *self.aliases)
+
+    def allows(self, aet: str, right: PeerRight) -> bool:
+        """Whether a caller may do something. Who is no peer may store and query, as long as it may call at all."""
+        peer = self.peers.get(aet)
+        return right is not PeerRight.RECEIVE if peer is None else right in peer.rights
 
     def patience_of(self, aet: str) -> float:
         """How long a recall may keep that peer waiting, in seconds."""

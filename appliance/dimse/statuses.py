@@ -25,6 +25,7 @@ class Status(IntEnum):
     UNAVAILABLE = 0xC311  # C-MOVE, C-GET: no copy can be read
     RECALL_GOES_ON = 0xC312  # C-MOVE, C-GET: not back within the peer's patience; the comment says when
     RECALL_FAILED = 0xC313  # C-MOVE, C-GET
+    NOT_AUTHORISED = 0x0124  # the peer has no right to this service
     UNRECOGNISED_OPERATION = 0x0211
     # N-ACTION. Source: PS3.7 annex C
     PROCESSING_FAILURE = 0x0110  # we could not tell this caller the outcome, or there is no catalog

@@ -35,6 +35,7 @@ class ObjectKind(StrEnum):
     POLICY = "policy"
     PAGE = "page"
     AUDIT = "audit"
+    PEER = "peer"
 
 
 class AuditOutcome(StrEnum):
@@ -91,6 +92,7 @@ AUDITED: Mapping[str, ObjectKind] = {
         ObjectKind.ACCOUNT,
     ),
     "policy_published": ObjectKind.POLICY,
+    **dict.fromkeys(("peer_added", "peer_changed", "peer_removed"), ObjectKind.PEER),
     **dict.fromkeys(
         (
             "hold_placed",

@@ -22,6 +22,7 @@ from hsm.catalog.intake import Intake
 from hsm.catalog.jobs import Jobs
 from hsm.catalog.leases import Leases
 from hsm.catalog.packs import Packs
+from hsm.catalog.peers import Peers
 from hsm.catalog.policies import Policies
 from hsm.catalog.rebuild import Rebuild
 from hsm.catalog.recalls import Recalls
@@ -68,6 +69,7 @@ class Catalog:
         self.accounts = Accounts(database)
         self.tokens = Tokens(database)
         self.figures = Figures(database)
+        self.peers = Peers(database)
         self.facts = PolicyFacts(database)
         self.dump = Dump(database)
         self.rebuild = Rebuild(database)

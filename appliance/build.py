@@ -13,6 +13,7 @@ from appliance.dimse.settings import Peer as DimsePeer
 from drivers.base import MediumKind
 from drivers.clock import Clock, SystemClock
 from hsm.archive import Archive, ArchiveSettings
+from hsm.cards import CardMaker, CardShelf, MakerSettings
 from hsm.catalog import Catalog
 from hsm.catalog.intake import OnConflict
 from hsm.commitment.levels import Level
@@ -123,6 +124,15 @@ def open_archive(config: Config, catalog: Catalog, pool: OnlinePool, clock: Cloc
         clock or SystemClock(),
         ArchiveSettings(on_conflict=on_conflict, deliver_within_s=config.dicom.deliver_within_s),
     )
+
+
+def open_cards(config: Config, catalog: Catalog, pool: OnlinePool) -> CardMaker | None:
+    """What makes and keeps previews; None where the configuration wants none. To be closed."""
+    cards = config.cards
+    if not cards.enabled:
+        return None
+    settings = MakerSettings(cards.thumbnail_px, cards.key_px, cards.time_limit_s)
+    return CardMaker(catalog, pool, CardShelf(config.resolve(cards.directory)), settings)
 
 
 def disk_facts(config: Config, pool: OnlinePool) -> DiskFacts:

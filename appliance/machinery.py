@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from appliance.build import disk_facts, open_catalog, open_pool, retry_settings, tick_settings, volume_pools
+from appliance.build import disk_facts, open_cards, open_catalog, open_pool, retry_settings, tick_settings, volume_pools
 from appliance.config import Config
 from appliance.devices import open_devices
 from appliance.peers import check_all, peering
@@ -100,7 +100,8 @@ def open_engine(config: Config, catalog: Catalog, pool: OnlinePool, clock: Clock
     settings = engine_settings(config)
     settings.staging.mkdir(parents=True, exist_ok=True)
     with open_libraries(config, catalog, clock) as libraries:
-        yield Engine(catalog, pool, libraries, volume_pools(config), settings, clock)
+        cards = open_cards(config, catalog, pool)
+        yield Engine(catalog, pool, libraries, volume_pools(config), settings, clock, cards)
 
 
 @contextmanager

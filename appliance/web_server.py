@@ -61,6 +61,7 @@ def pages(config: Config, catalog: Catalog) -> Flask:
             volume_pools=build.volume_pools(config),
             settings=settings,
             clock=clock,
+            cards=build.open_cards(config, catalog, pool),
             label_sheet=of_volumes.sheet,
             destinations=partial(destinations, config, catalog),
             peering=peering(config),

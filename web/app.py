@@ -21,6 +21,7 @@ from web.services import EXTENSION, Services
 from web.services import services as present_services
 from web.views import (
     audit,
+    cards,
     cart,
     dashboard,
     deliveries,
@@ -47,6 +48,7 @@ VIEWS: tuple[ModuleType, ...] = (
     requests,
     deliveries,
     cart,
+    cards,
     library,
     drives,
     volumes,

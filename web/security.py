@@ -106,7 +106,7 @@ def protect(app: Flask, settings: WebSettings) -> None:
         for name, value in HEADERS.items():
             response.headers[name] = value
         if request.endpoint != "static":
-            response.headers["Cache-Control"] = "no-store"  # pages name patients
+            response.headers.setdefault("Cache-Control", "no-store")  # pages name patients
             response.vary.add("HX-Request")
         return response
 

@@ -9,6 +9,7 @@ from flask import current_app
 
 from drivers.clock import Clock
 from hsm.archive import Archive
+from hsm.cards import CardMaker
 from hsm.catalog import Catalog
 from hsm.facts import DiskFacts, VolumePool, VolumeRecord
 from hsm.peers.model import Peering
@@ -65,6 +66,7 @@ class Services:
     volume_pools: Mapping[str, VolumePool]
     settings: WebSettings
     clock: Clock
+    cards: CardMaker | None = None  # None: no previews are kept
     destinations: Callable[[], Sequence[str]] = tuple  # AE titles that studies can be sent to
     label_sheet: LabelSheet | None = None  # None: where nobody prints
     peering: Peering | None = None  # None: nobody asks peers here

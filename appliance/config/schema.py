@@ -224,6 +224,21 @@ class VolumePoolEntry(Section):
         return min(self.capacity_reserve_bytes, int(capacity_bytes * self.capacity_reserve_pct / 100))
 
 
+class CardsSection(Section):
+    """Light previews that stay on disk after a study has left it."""
+
+    enabled: bool = Field(True, description="Make and show previews.")
+    directory: Path = Field(Path("cards"), description="Folder of the previews; it may be emptied at any time.")
+    thumbnail_px: int = Field(160, ge=32, le=512, description="Longest side of the small picture of each series.")
+    key_px: int = Field(512, ge=64, le=2048, description="Longest side of the one larger picture of each study.")
+    time_limit_s: float = Field(
+        30,
+        ge=1,
+        le=600,
+        description="The longest that the pictures of 20 series may take; the rest has none.",
+    )
+
+
 class PolicySection(Section):
     """The sentences that say what is kept where."""
 
@@ -277,6 +292,7 @@ class Config(Section):
     pack: PackSection = PackSection()
     libraries: tuple[LibraryEntry, ...] = Field((), alias="library")
     volume_pools: tuple[VolumePoolEntry, ...] = Field((), alias="volume_pool")
+    cards: CardsSection = CardsSection()
     policy: PolicySection = PolicySection()
     engine: EngineSection = EngineSection()
     audit: AuditSection = AuditSection()

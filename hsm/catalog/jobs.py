@@ -20,6 +20,7 @@ from hsm.catalog.text import clean, clean_json
 from hsm.facts import JobRecord
 from hsm.models import Counter, Job, JobLine, RecallJob, RecallRequest, Study, Volume
 from hsm.states import ACTIVE_JOBS, IllegalTransition, JobKind, JobState
+from hsm.wishes import Delivery
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
@@ -373,15 +374,18 @@ class Jobs(JobLog):
         return self._database.read(lambda connection: int(connection.execute(statement).scalar() or 0))
 
     def prune(self, ended_before: datetime) -> int:
-        """Forget jobs that ended before a time, and recall requests none of whose jobs is left; how many jobs went."""
+        """Forget jobs and deliveries that ended before a time, and recall requests that served them; how many jobs."""
 
         def work(connection: Connection) -> int:
             old = (Job.ended_at < ended_before) & Job.state.not_in(sorted(ACTIVE_JOBS))
             ids = select(Job.id).where(old).scalar_subquery()
             connection.execute(delete(RecallJob).where(RecallJob.job_fk.in_(ids)))
             connection.execute(delete(JobLine).where(JobLine.job_fk.in_(ids)))
-            orphan = (RecallRequest.created_at < ended_before) & ~exists().where(
-                RecallJob.request_fk == RecallRequest.id
+            connection.execute(delete(Delivery).where(Delivery.ended_at < ended_before))
+            orphan = (
+                (RecallRequest.created_at < ended_before)
+                & ~exists().where(RecallJob.request_fk == RecallRequest.id)
+                & ~exists().where(Delivery.request_fk == RecallRequest.id)
             )
             connection.execute(delete(RecallRequest).where(orphan))
             return len(connection.execute(delete(Job).where(old).returning(Job.id)).all())

@@ -9,6 +9,7 @@ import structlog
 
 from drivers.clock import Clock
 from drivers.errors import DriverError
+from hsm.cards import CardMaker
 from hsm.catalog import Catalog
 from hsm.catalog.errors import ReleaseRefused
 from hsm.engine import demand
@@ -45,6 +46,7 @@ LEASE = "engine"
 LEFTOVER_AGE = timedelta(days=1)
 NO_SESSION = ROBOT_JOBS | {JobKind.RELEASE}
 MOST_DRIVES = 256
+CARD_PATIENCE = timedelta(minutes=10)  # a release waits so long at most for the preview of its study
 ETA_NEWS = timedelta(seconds=10)
 
 log = structlog.get_logger()
@@ -65,12 +67,14 @@ class Engine:
         volume_pools: Mapping[str, VolumePool],
         settings: EngineSettings,
         clock: Clock,
+        cards: CardMaker | None = None,
     ) -> None:
         self.catalog = catalog
         self.settings = settings
         self.clock = clock
         self.holder = holder_name(id(self))
         self._pool = pool
+        self._cards = cards
         self._libraries = libraries
         self._volume_pools = volume_pools
         self._context = MoverContext(
@@ -150,6 +154,8 @@ class Engine:
         """Wait for what runs, give the ownership back."""
         self._threads.shutdown(wait=True)
         self._operations.close()
+        if self._cards is not None:
+            self._cards.close()
         self._reap()
         self.catalog.leases.drop(LEASE, self.holder)
 
@@ -162,7 +168,12 @@ class Engine:
         """
         self._runner.breaker.reset()
         self._operator.there_is_news()
-        return tick(self.catalog, self._pool, self._volume_pools, self.settings.tick, self.clock.now())
+        made = tick(self.catalog, self._pool, self._volume_pools, self.settings.tick, self.clock.now())
+        if self._cards is not None:
+            for action in made.copies:
+                if not self._cards.has(action.study_instance_uid):
+                    self._cards.want(action.study_instance_uid)
+        return made
 
     def take_inventory(self) -> None:
         """Ask all robots what is where; jobs that waited for a volume go on when it is there."""
@@ -212,7 +223,7 @@ class Engine:
         answered = self._operator.has_news() and self._ask_again(now)
         self._operations.ask_for_cleaning(now)
         queue = [job for job in self.catalog.jobs.queue(now) if not self._runner.breaker.stopped(job.kind)]
-        released = self._release([job for job in queue if job.kind is JobKind.RELEASE])
+        released = self._release([job for job in queue if job.kind is JobKind.RELEASE and self._has_card(job, now)])
         working = {(a.drive.library, a.drive.index): a.barcode for a, _ in self._running.values()}
         operated = self._operations.start([job for job in queue if job.kind in ROBOT_JOBS], working, now)
         schedule = self._schedule([job for job in queue if job.kind not in NO_SESSION], now)
@@ -251,6 +262,13 @@ class Engine:
         for assignment, job in (given := self._importer.assign(jobs, self._drives()[0], taken)):
             self._running[self._threads.submit(self._importer.run, assignment, job)] = (assignment, now)
         return bool(given)
+
+    def _has_card(self, job: JobRecord, now: datetime) -> bool:
+        """Whether a study may leave the disk as far as its preview goes: it is there, cannot be had, or takes long."""
+        cards, study = self._cards, job.study_instance_uid
+        if cards is None or study is None or cards.has(study) or now - job.created_at > CARD_PATIENCE:
+            return True
+        return not cards.want(study)
 
     def _release(self, jobs: list[JobRecord]) -> bool:
         for job in jobs:

@@ -42,6 +42,9 @@ port = {peer_port}
 reserve_bytes = 0
 keep_online_s = {keep_online_s}
 
+[cards]
+enabled = false
+
 [pack]
 stable_after_s = 1
 

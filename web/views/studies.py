@@ -17,6 +17,7 @@ from web.reads.policy import why_here
 from web.reads.studies import Show, search, series
 from web.reads.wishes import Progress, Way, progress
 from web.services import services
+from web.views.cards import card_of, with_key
 
 pages = Blueprint("studies", __name__)
 PAST_RECALLS = 5
@@ -36,6 +37,7 @@ def index() -> str:
     page_number = max(1, paging.number("page") or 1)
     size = house.settings.page_size
     text = paging.text("q")
+    pictures = paging.text("pictures") == "yes"
     offset = (page_number - 1) * size
     page = search(house.catalog, text, show, house.settings.safe_copies, size, min(offset, paging.MAX_NUMBER))
     uids = [row.study.study_instance_uid for row in page.rows]
@@ -46,6 +48,9 @@ def index() -> str:
         choices=Show,
         page=page,
         in_cart=in_cart(uids),
+        pictures=pictures,
+        pictured=with_key(uids) if pictures else frozenset(),
+        may_picture=house.cards is not None,
         first=offset + 1,
         last=offset + len(page.rows),
         previous=paging.here(page=page_number - 1 if page_number > 2 else None) if page_number > 1 else None,
@@ -65,6 +70,7 @@ def show(uid: str) -> str:
     requests = catalog.requests.list(study_uid=uid, limit=50)
     waiting = progress(catalog, [one for one in requests if one.state is RequestState.WAITING], now)
     availability = catalog.studies.availability(uid)
+    card, card_is_made = card_of(study, availability)
     return render_template(
         "study.html",
         study=study,
@@ -79,6 +85,8 @@ def show(uid: str) -> str:
         past=[one for one in requests if one.state is not RequestState.WAITING][:PAST_RECALLS],
         refused=why_no_recall(availability, is_mine(waiting)) if may(Right.RECALL) else ONLY_LOOKS,
         in_cart=in_cart([uid]),
+        card=card,
+        card_is_made=card_is_made,
         destinations=house.destinations(),
         deliveries=catalog.deliveries.list(study_uid=uid, limit=5),
         volumes=catalog.studies.volumes_of([uid]).get(uid, ()),

@@ -26,6 +26,9 @@ max_object_bytes = 8388608
 reserve_bytes = 0
 keep_online_s = 0
 
+[cards]
+enabled = false
+
 [pack]
 stable_after_s = 0
 max_bytes = 8388608

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar, cast
 
+import structlog
 from flask import current_app
 
+log = structlog.get_logger()
 T = TypeVar("T")
 
 
@@ -104,6 +106,61 @@ class Aside(Generic[T]):
             else:
                 task.ended_at = self._clock()
                 task.future.set_result(answer)
+
+
+class Refreshed(Generic[T]):
+    """The latest answer of a costly question, given at once and asked again beside the requests when it is old.
+
+    The dearer it is, the longer it is kept: for `TIMES` times as long as it took to find. One that took no time to
+    speak of is asked for anew each time; one that is much too old is waited for.
+    """
+
+    TIMES = 10
+    MUCH_TOO_OLD = 4  # times its age
+    NO_TIME = timedelta(seconds=0.05)
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._kept: Kept[T] | None = None
+        self._took = timedelta(0)
+        self._lock = threading.Lock()  # of the above
+        self._turn = threading.Lock()  # held by the one who asks
+
+    def get(self, ask: Callable[[], T]) -> Kept[T]:
+        """The kept answer or a fresh one. Raises: whatever `ask` raised, unless it was asked beside the requests."""
+        with self._lock:
+            kept, max_age = self._kept, self._took * self.TIMES
+        age = None if kept is None else self._clock() - kept.at
+        if kept is not None and age is not None and timedelta(0) <= age < max_age * self.MUCH_TOO_OLD:
+            if age >= max_age and self._turn.acquire(blocking=False):
+                threading.Thread(target=self._beside, args=(ask,), name="refresh", daemon=True).start()
+            return kept
+        with self._turn:
+            if self._kept is not kept and self._kept is not None:
+                return self._kept  # somebody else asked while we waited
+            return self._fresh(ask)
+
+    def _beside(self, ask: Callable[[], T]) -> None:
+        try:
+            self._fresh(ask)
+        except Exception as error:  # noqa: BLE001 - the old answer stays; who finds it much too old asks again
+            log.warning("answer_not_refreshed", error=type(error).__name__)
+        finally:
+            self._turn.release()
+
+    def _fresh(self, ask: Callable[[], T]) -> Kept[T]:
+        began = self._clock()
+        fresh = Kept(ask(), began)
+        took = self._clock() - began
+        with self._lock:
+            self._kept, self._took = (fresh, took) if took >= self.NO_TIME else (None, timedelta(0))
+        return fresh
+
+
+def refreshed(question: str, ask: Callable[[], T], clock: Callable[[], datetime]) -> Kept[T]:
+    """The answer to a costly question of this application, as Refreshed keeps it."""
+    kept = cast("Refreshed[T]", current_app.extensions.setdefault(f"firn.{question}", Refreshed[T](clock)))
+    return kept.get(ask)
 
 
 def remembered(question: str, max_age_s: float, ask: Callable[[], T], now: datetime) -> Kept[T]:

@@ -23,6 +23,10 @@ IdColumn = InstrumentedAttribute[int] | ColumnElement[int]
 # Written out, not bound: the planner must see that the partial index covers it.
 NOT_ONLINE: ColumnElement[bool] = Instance.online_state != literal_column("'online'")
 READABLE: ColumnElement[bool] = Copy.state.in_(sorted(READABLE_COPIES)) & Volume.state.in_(sorted(READABLE_VOLUMES))
+# The same, said so that no planner without statistics begins with all readable copies there are.
+_READABLE_OF_PACK: ColumnElement[bool] = func.coalesce(Copy.state, "").in_(sorted(READABLE_COPIES)) & Volume.state.in_(
+    sorted(READABLE_VOLUMES)
+)
 _PLACE_RANK = case((Volume.place == Place.LIBRARY, _NEARLINE), else_=_OFFLINE)
 
 
@@ -88,7 +92,7 @@ def volumes_to_read(study_ids: AnySelect | Collection[int]) -> AnySelect:
         .select_from(Pack)
         .join(Copy, Copy.pack_fk == Pack.id)
         .join(Volume, Volume.id == Copy.volume_fk)
-        .where(Pack.study_fk.in_(study_ids), gone, READABLE)
+        .where(Pack.study_fk.in_(study_ids), gone, _READABLE_OF_PACK)
         .order_by(Pack.study_fk, Pack.id, _PLACE_RANK, Volume.id)
     )
 

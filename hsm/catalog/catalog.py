@@ -29,6 +29,7 @@ from hsm.catalog.recalls import Recalls
 from hsm.catalog.release import Release
 from hsm.catalog.requests import Requests
 from hsm.catalog.schema import bring_up
+from hsm.catalog.search import Search
 from hsm.catalog.shelf import Shelf
 from hsm.catalog.studies import Studies
 from hsm.catalog.tokens import Tokens
@@ -47,6 +48,7 @@ class Catalog:
         self.database = database
         self.intake = Intake(database)
         self.studies = Studies(database)
+        self.search = Search(database)
         self.packs = Packs(database)
         self.copies = Copies(database)
         self.volumes = Volumes(database)

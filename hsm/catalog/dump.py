@@ -20,10 +20,12 @@ from hsm.catalog.database import Database
 from hsm.catalog.errors import CatalogForeign, DumpDamaged
 from hsm.catalog.rows import chunks
 from hsm.catalog.schema import bring_up, head, version
+from hsm.catalog.search import describe_all
 from hsm.columns import Base, UtcDateTime
 from hsm.figures.tables import Figure
 from hsm.models import Counter, JobLine, Lease, LibraryElement
 from hsm.peers.tables import PeerCheckRow
+from hsm.search.tables import GRAM_TABLE, StudyText
 from hsm.wishes import CartItem
 
 FORMAT = 1
@@ -33,7 +35,8 @@ _MODELS_LEFT_OUT = (
     *(User, SignIn, ApiToken),
 )
 _LEFT_OUT = frozenset(model.__tablename__ for model in _MODELS_LEFT_OUT)
-TABLES: tuple[Table, ...] = tuple(t for t in Base.metadata.sorted_tables if t.name not in _LEFT_OUT)
+_DERIVED = StudyText.__tablename__  # what words are looked for in: it follows from the rest
+TABLES: tuple[Table, ...] = tuple(t for t in Base.metadata.sorted_tables if t.name not in {*_LEFT_OUT, _DERIVED})
 _BATCH = 1000
 
 
@@ -53,7 +56,7 @@ class Dump:
         Raises: DumpDamaged (cut, altered, of another schema), CatalogForeign when something is catalogued already.
         In both cases nothing is changed.
         """
-        return self._database.write(lambda connection: _load(connection, stream, TABLES))
+        return self._database.write(lambda connection: _load_all(connection, stream))
 
 
 def load_into_new(database: Database, stream: BinaryIO) -> int:
@@ -68,9 +71,16 @@ def load_into_new(database: Database, stream: BinaryIO) -> int:
     stream.seek(begin)
     bring_up(database, to=schema)
     if schema == head():
-        return database.write(lambda connection: _load(connection, stream, TABLES))
+        return database.write(lambda connection: _load_all(connection, stream))
     rows = database.write(lambda connection: _load(connection, stream, _reflected(connection)))
     bring_up(database)
+    database.write(describe_all)
+    return rows
+
+
+def _load_all(connection: Connection, stream: BinaryIO) -> int:
+    rows = _load(connection, stream, TABLES)
+    describe_all(connection)
     return rows
 
 
@@ -88,7 +98,8 @@ def _reflected(connection: Connection) -> tuple[Table, ...]:
     """The tables as the database has them, whatever this program's are."""
     metadata = MetaData()
     metadata.reflect(connection)
-    return tuple(t for t in metadata.sorted_tables if t.name not in {*_LEFT_OUT, "alembic_version"})
+    others = {*_LEFT_OUT, _DERIVED, "alembic_version"}
+    return tuple(t for t in metadata.sorted_tables if t.name not in others and not t.name.startswith(GRAM_TABLE))
 
 
 def _line(value: Any) -> bytes:

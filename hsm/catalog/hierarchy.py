@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, case, select, update
 from hsm.catalog.database import AnyRow, RunAgain
 from hsm.catalog.events import add
 from hsm.catalog.rows import insert_new, table_of
+from hsm.catalog.search import describe
 from hsm.catalog.text import clean, clean_json, clean_number
 from hsm.facts import Arrival, Header, StoredInstance
 from hsm.models import Patient, Series, Study
@@ -28,6 +29,7 @@ class Place:
     earliest: datetime | None = None
     changed_at: datetime | None = None
     modalities: list[str] | None = field(default=None)  # of the study, when this series brought a new one
+    describe: bool = False  # the study is new, or says more of itself than before
 
     def add(self, arrival: Arrival) -> None:
         """Count one new instance."""
@@ -101,6 +103,7 @@ def place_of(connection: Connection, arrival: Arrival) -> Place:
     """The series of an arrival, made with its study and patient where they are missing. Locks the study."""
     header = arrival.header
     study = _find_study(connection, header.study_instance_uid)
+    is_new_study = study is None
     if study is None:
         patient = _patient(connection, header)
         insert_new(connection, Study, study_values(arrival, patient))
@@ -108,9 +111,9 @@ def place_of(connection: Connection, arrival: Arrival) -> Place:
         if study is None:
             raise RunAgain(f"study {header.study_instance_uid} was made and taken back by another process")
     series, is_new = _series(connection, arrival, study.id)
-    _fill(connection, header, study)
+    filled = _fill(connection, header, study)
     _compare(connection, arrival, study, is_new)
-    place = Place(header.study_instance_uid, study.id, series, new_series=int(is_new))
+    place = Place(header.study_instance_uid, study.id, series, new_series=int(is_new), describe=is_new_study or filled)
     modality = clean(header.modality)
     if is_new and modality and modality not in study.modalities:
         place.modalities = sorted({*study.modalities, modality})
@@ -189,8 +192,8 @@ def _series(connection: Connection, arrival: Arrival, study_id: int) -> tuple[in
     return made, True
 
 
-def _fill(connection: Connection, header: Header, study: AnyRow) -> None:
-    """What the study lacks and this object has."""
+def _fill(connection: Connection, header: Header, study: AnyRow) -> bool:
+    """What the study lacks and this object has; whether there was something."""
     values = {
         "study_date": header.study_date,
         "study_time": clean(header.study_time),
@@ -202,6 +205,7 @@ def _fill(connection: Connection, header: Header, study: AnyRow) -> None:
     missing = {name: value for name, value in values.items() if value and not getattr(study, name)}
     if missing:
         connection.execute(update(Study).where(Study.id == study.id).values(**missing))
+    return bool(missing)
 
 
 def _compare(connection: Connection, arrival: Arrival, study: AnyRow, new_series: bool) -> None:
@@ -246,4 +250,6 @@ def count_in(connection: Connection, places: dict[str, Place]) -> None:
         brought = {name for part in parts for name in part.modalities or ()}
         if brought:
             connection.execute(update(Study).where(Study.id == study_id).values(modalities=sorted(brought)))
+    for study_id in {place.study_id for place in places.values() if place.describe or place.modalities}:
+        describe(connection, study_id)
     places.clear()

@@ -283,7 +283,7 @@ def _copies(connection: Connection, study_ids: Collection[int]) -> dict[int, lis
         .select_from(Copy)
         .join(Pack, Pack.id == Copy.pack_fk)
         .outerjoin(Volume, Volume.id == Copy.volume_fk)
-        .where(Copy.state.in_([state.value for state in _WORST_FIRST]))
+        .where(worst.is_not(None))  # said so that no planner begins with all copies of a state instead of the packs
         .group_by(Pack.study_fk, Copy.kind, Copy.pool, Volume.barcode)
     )
     found: dict[int, list[StudyCopy]] = {}

@@ -12,6 +12,7 @@ from hsm.engine.engine import Engine
 from hsm.policy import PolicyInvalid
 from hsm.ticking import NoPolicy
 
+STOCK_EVERY_S = 3600.0  # the catalog's planner learns how much there is of what
 POLL_S = 0.5  # how soon a job that another process submitted is noticed
 
 log = structlog.get_logger()
@@ -58,8 +59,10 @@ class Routines:
             ("inventory", settings.inventory_every_s),
             ("hands", settings.hands_every_s),
             ("tidy", 86400.0),
+            ("stock", STOCK_EVERY_S),
         ):
             clock.add_job(self.ask, "interval", args=[name], seconds=every_s)
+        self.ask("stock")
         self.ask("tick")
         while not stop.is_set() and not self._lost.is_set():
             self._safely(self._do_due)
@@ -67,7 +70,10 @@ class Routines:
                 self._pause(stop)
 
     def ask(self, name: str) -> None:
-        """Have something done soon that the clock would do later: "tick", "inventory", "hands", "tidy"; any thread."""
+        """Have something done soon that the clock would do later; any thread.
+
+        `name`: "tick", "inventory", "hands", "tidy", "stock".
+        """
         self._due.add(name)
         self._wanted.set()
 
@@ -88,6 +94,8 @@ class Routines:
                 self._engine.take_inventory()
             elif name == "hands":
                 self._engine.look_for_tapes()
+            elif name == "stock":
+                self._engine.catalog.database.take_stock()
             else:
                 self._engine.tidy()
         return False

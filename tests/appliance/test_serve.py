@@ -20,16 +20,10 @@ from appliance.config import load
 from appliance.demo.feed import send_samples
 from appliance.demo.setup import prepare
 from hsm.catalog import Catalog
+from tests.support.ports import free_port
 from tests.support.studies import small_ct
 
 LINE_LIMIT_S = 60.0
-
-
-def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

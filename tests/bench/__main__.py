@@ -1,57 +1,26 @@
-"""`make bench`: how fast packs are laid out and hashed, as a ratio to dd writing the same bytes to the same place."""
+"""`make bench`: measure, say what was measured beside its target, and write docs/BENCHMARKS.md.
 
-import hashlib
-import subprocess
-import tempfile
-import time
-from datetime import UTC, datetime
-from io import BytesIO
+ARGS="packs" measures only that part and writes no page; the parts are packs and pages.
+"""
+
+import sys
 from pathlib import Path
 
-from drivers.base import RECORD_BYTES, Barcode
-from hsm.facts import Header, SeriesUid, SopInstanceUid, StudyUid
-from hsm.format.header import KIND_PACK, PackHeader
-from hsm.format.pack import PackInput, PackStream, layout
-from hsm.format.study_json import PackedInstance, build
+from tests.bench import figures, packs, pages
 
-INSTANCES = 500
-INSTANCE_BYTES = 525_000
+PARTS = {"packs": packs.measure, "pages": pages.measure}
+PAGE = Path(__file__).parents[2] / "docs" / "BENCHMARKS.md"
 
 
 def main() -> None:
-    """Print seconds and the ratio."""
-    content = b"\x5a" * INSTANCE_BYTES
-    digest = hashlib.sha256(content).hexdigest()
-    now = datetime.now(UTC)
-    packed = [
-        PackedInstance(
-            Header(SopInstanceUid(f"1.2.{n}"), "1.2", "1.2.840.10008.1.2.1", StudyUid("1.1"), SeriesUid("1.1.1")),
-            INSTANCE_BYTES,
-            digest,
-            digest,
-            0,
-            now,
-        )
-        for n in range(1000, 1000 + INSTANCES)
-    ]
-    inputs = [PackInput(p.header.sop_instance_uid, "1.1.1", INSTANCE_BYTES, digest) for p in packed]
-    plan = layout(build(packed), inputs)
-    header = PackHeader(KIND_PACK, plan.digest, plan.size_bytes, Barcode("BENCH"), "-", 1, None, None, None, "1.1", now)
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "pack.tar"
-        began = time.perf_counter()
-        stream = PackStream(plan, header, lambda member: BytesIO(content))
-        with target.open("wb") as file:
-            while record := stream.read(RECORD_BYTES):
-                file.write(record)
-        pack_s = time.perf_counter() - began
-        began = time.perf_counter()
-        subprocess.run(
-            ["dd", f"if={target}", f"of={folder}/copy", f"bs={RECORD_BYTES}", "status=none"], check=True, timeout=600
-        )
-        dd_s = time.perf_counter() - began
-    mb = plan.size_bytes / 1e6
-    print(f"pack: {mb:.0f} MB in {pack_s:.2f} s ({mb / pack_s:.0f} MB/s); dd: {dd_s:.2f} s; ratio {dd_s / pack_s:.2f}")
+    """Run all parts or those that are named."""
+    wanted = sys.argv[1:] or list(PARTS)
+    facts = figures.machine()
+    print("\n".join(facts))
+    sections = [section for name in wanted for section in PARTS[name]()]
+    if len(wanted) == len(PARTS):
+        PAGE.write_text(figures.page(facts, sections), encoding="utf-8")
+        print(f"written: {PAGE}")
 
 
 main()

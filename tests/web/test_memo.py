@@ -9,7 +9,7 @@ import pytest
 from drivers.clock import VirtualClock
 from tests.web.reader import read
 from tests.web.world import NOW, World, browser
-from web.memo import Aside, Kept, Memo, Working
+from web.memo import Aside, Kept, Memo, Refreshed, Working
 
 PATIENT_S = 30.0
 
@@ -105,3 +105,49 @@ def test_a_long_dry_run_is_announced_and_appears_by_itself(world: World, monkeyp
         page = impatient.get("/policies/dry-run").text
     assert 'id="answer" data-poll' not in page
     assert read(page).faults == []
+
+
+def test_a_costly_answer_is_kept_longer_the_dearer_it_is_and_refreshed_beside_the_requests() -> None:
+    clock, asked = VirtualClock(NOW), counting()
+    refreshed = Refreshed[int](clock.now)
+    again = threading.Event()
+
+    def ask() -> int:
+        answer = asked()
+        clock.sleep(6.0)
+        if answer > 1:
+            again.set()
+        return answer
+
+    assert refreshed.get(ask).value == 1
+    clock.sleep(50)
+    assert refreshed.get(ask).value == 1  # ten times six seconds are not over
+    clock.sleep(10)
+    assert refreshed.get(ask) == Kept(1, NOW)  # old: somebody asks anew, and nobody waits
+    assert again.wait(PATIENT_S)
+    clock.sleep(10_000)
+    assert refreshed.get(ask).value == 3  # much too old is waited for
+
+
+def test_an_answer_that_took_no_time_is_asked_for_each_time() -> None:
+    refreshed, ask = Refreshed[int](lambda: NOW), counting()
+    assert [refreshed.get(ask).value for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_refresh_that_fails_leaves_the_old_answer() -> None:
+    clock, tried = VirtualClock(NOW), threading.Event()
+    refreshed = Refreshed[int](clock.now)
+
+    def slow() -> int:
+        clock.sleep(6.0)
+        return 1
+
+    def broken() -> int:
+        tried.set()
+        raise ZeroDivisionError
+
+    refreshed.get(slow)
+    clock.sleep(70)
+    assert refreshed.get(broken).value == 1
+    assert tried.wait(PATIENT_S)
+    assert refreshed.get(slow).value == 1

@@ -6,15 +6,12 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given
-from hypothesis import strategies as st
 
 from drivers.base import Barcode
 from hsm.states import JobKind, JobState
 from tests.web.reader import read
 from tests.web.test_security import ORIGIN, token_of
 from tests.web.world import World, browser, new_world
-from web.reads import terms
 
 
 @pytest.fixture(scope="module")
@@ -65,30 +62,6 @@ def test_what_does_not_occur_is_not_found(searched: FlaskClient, query: str) -> 
 def test_a_name_in_other_letters_is_found(world: World, client: FlaskClient) -> None:
     world.receive("1.2.3.2", "Yamada^Tarou=山田^太郎=やまだ^たろう", "P2")
     assert found(client, q="山田 太郎") == {"1.2.3.2"}
-
-
-@given(st.text(max_size=300))
-def test_any_text_makes_a_search(text: str) -> None:
-    compiled = terms.condition(text).compile()
-    assert len(terms.split(text)) <= terms.MAX_TERMS
-    assert compiled.params is not None
-
-
-@pytest.mark.parametrize(
-    ("term", "first", "last"),
-    [
-        ("2024", date(2024, 1, 1), date(2024, 12, 31)),
-        ("2024-2", date(2024, 2, 1), date(2024, 2, 29)),
-        ("2024-02-29", date(2024, 2, 29), date(2024, 2, 29)),
-    ],
-)
-def test_dates_may_be_a_day_a_month_or_a_year(term: str, first: date, last: date) -> None:
-    assert terms.dates(term) == (first, last)
-
-
-@pytest.mark.parametrize("term", ["0000", "2023-02-29", "20240230", "2024-00", "32.1.2024", "x", "٢٠٢٤"])
-def test_what_is_no_date_is_not_taken_for_one(term: str) -> None:
-    assert terms.dates(term) is None
 
 
 def test_lists_can_be_confined_by_availability_and_safety(world: World, client: FlaskClient) -> None:
@@ -197,7 +170,7 @@ def test_waiting_for_a_person_or_another_try_is_said(world: World, client: Flask
     (job,) = world.catalog.jobs.list(kinds=(JobKind.RECALL,))
     world.catalog.jobs.want_operator(job.id, Barcode("A00001L8"), "bring it from shelf 4", world.clock.now())
     assert "must be brought to the library" in client.get(f"/studies/{uid}").text
-    assert "Load these volumes now" in client.get("/library").text
+    assert "Load these media now" in client.get("/library").text
     world.catalog.jobs.operator_answered(Barcode("A00001L8"), world.clock.now())
     world.catalog.jobs.start(job.id, world.clock.now())
     world.catalog.jobs.fail(job.id, "no drive", world.clock.now(), retry_at=world.clock.now() + timedelta(minutes=9))

@@ -1,21 +1,19 @@
 """Lists of studies for the pages."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import func, select
 
 from hsm.catalog import Catalog
-from hsm.catalog.availability import RANKS, study_rank
 from hsm.catalog.records import StudySummary
-from hsm.catalog.safety import OLDEST_ARRIVAL_FIRST, unsafe
-from hsm.models import Instance, Patient, Series, Study
+from hsm.catalog.standing import standing
+from hsm.models import Instance, Series, Study
 from hsm.states import Availability, OnlineState
-from web.reads.terms import condition
-
-NEWEST_FIRST = (Study.study_date.desc().nulls_last(), Study.study_time.desc(), Study.id.desc())
+from web.memo import refreshed
+from web.services import services
 
 
 class Show(StrEnum):
@@ -35,6 +33,8 @@ class StudyPage:
 
     rows: tuple[StudySummary, ...]
     total: int
+    exact: bool = True  # False: there are more than `total`
+    as_of: datetime | None = None  # when it was looked up which studies are there at all, if that was some time ago
 
 
 @dataclass(frozen=True)
@@ -61,26 +61,28 @@ class SeriesRow:
 
 
 def search(catalog: Catalog, text: str, show: Show, safe_copies: int, limit: int, offset: int) -> StudyPage:
-    """The studies that have every word of the text, newest study date first; unsafe ones oldest arrival first.
+    """The studies that have every word of the text, newest study date first.
 
     Raises: CatalogUnavailable.
     """
-    wanted = condition(text)
-    if show is Show.UNSAFE:
-        wanted = and_(wanted, unsafe(safe_copies))
-    elif show is not Show.ALL:
-        wanted = and_(wanted, study_rank(Study.id) == RANKS.index(Availability(show.value.upper())))
-    order = OLDEST_ARRIVAL_FIRST if show is Show.UNSAFE else NEWEST_FIRST
+    places, as_of = confined(catalog, show, safe_copies)
+    found = catalog.search.find(text, limit, offset, places)
+    summaries = catalog.studies.summary(found.study_uids, limit=limit) if found.study_uids else []
+    by_uid: dict[str, StudySummary] = {row.study.study_instance_uid: row for row in summaries}
+    rows = tuple(by_uid[uid] for uid in found.study_uids if uid in by_uid)
+    return StudyPage(rows, found.total, found.exact, as_of)
 
-    def look(connection: Connection) -> tuple[list[str], int]:
-        matching = select(Study.study_instance_uid).join(Patient, Patient.id == Study.patient_fk).where(wanted)
-        total = connection.scalar(select(func.count()).select_from(matching.subquery())) or 0
-        return list(connection.scalars(matching.order_by(*order).limit(limit).offset(offset))), total
 
-    uids, total = catalog.database.read(look)
-    summaries = catalog.studies.summary(uids, limit=len(uids)) if uids else []
-    found: dict[str, StudySummary] = {row.study.study_instance_uid: row for row in summaries}
-    return StudyPage(tuple(found[uid] for uid in uids if uid in found), total)
+def confined(catalog: Catalog, show: Show, safe_copies: int) -> tuple[Sequence[int] | None, datetime | None]:
+    """The places of the studies a list is confined to, and when they were looked up if that was some time ago."""
+    if show is Show.ALL:
+        return None, None
+    clock = services().clock.now
+    now = clock()
+    kept = refreshed("standing", lambda: standing(catalog.database, safe_copies), clock)
+    stand = kept.value
+    places = stand.unsafe if show is Show.UNSAFE else stand.by_availability[Availability(show.value.upper())]
+    return places, kept.at if kept.at < now else None
 
 
 def labels(catalog: Catalog, uids: Collection[str | None]) -> dict[str, StudyLabel]:

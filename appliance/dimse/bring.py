@@ -27,6 +27,7 @@ class Obstacle:
 
     status: Status  # the final status if nothing at all can be sent
     text: str
+    recall: int | None = None  # the request by which it will come back
 
 
 Stuck = list[tuple[StoredInstance, Obstacle]]
@@ -39,6 +40,7 @@ class Bringer:
         self._archive = archive
         self._settings = settings
         self._calling_aet = calling_aet
+        self._recalls: dict[str, int] = {}  # by study, what is waited for
 
     def bring(
         self, instances: Sequence[StoredInstance], wait: Callable[[float], None]
@@ -56,7 +58,7 @@ class Bringer:
         if not away:
             return list(instances), []
         stuck: Stuck = []
-        recalls: dict[str, int] = {}
+        recalls = self._recalls
         for study_uid, missing in away.items():
             reachable, out_of_reach = self._sorted_out(study_uid, missing)
             stuck.extend(out_of_reach)
@@ -64,6 +66,19 @@ class Bringer:
                 self._request(study_uid, reachable, recalls, stuck)
         texts = self._wait_for_all(recalls, wait)
         return self._look_again(instances, stuck, texts)
+
+    def unfinished(self, instances: Sequence[StoredInstance]) -> Stuck:
+        """Of these instances what is still waited for, when the waiting ended by an error of `wait`.
+
+        Raises: CatalogUnavailable.
+        """
+        waiting = {}
+        for study_uid, number in self._recalls.items():
+            status = self._archive.recall_state(number)
+            if not (status.done or status.failed):
+                waiting[study_uid] = Obstacle(Status.RECALL_GOES_ON, _when(status), number)
+        away = [one for one in instances if one.online_state is not OnlineState.ONLINE]
+        return [(one, waiting[one.study_instance_uid]) for one in away if one.study_instance_uid in waiting]
 
     def _sorted_out(self, study_uid: str, missing: Sequence[StoredInstance]) -> tuple[list[StoredInstance], Stuck]:
         """What a library can reach, and what not."""
@@ -86,14 +101,14 @@ class Bringer:
         """Names the volumes to bring, and puts them on the operator's list."""
         volumes = self._archive.catalog.studies.volumes_of([study_uid]).get(study_uid, ())
         names = ", ".join(str(volume.barcode) for volume in volumes if volume.place is not Place.LIBRARY)
-        text = f"offline: bring {names or 'its volume'}"
+        text, number = f"offline: bring {names or 'its volume'}", None
         try:
             uids = [instance.sop_instance_uid for instance in offline]
             number = self._archive.request_recall(study_uid, (), uids, requested_by=self._calling_aet)
             text = f"{text} (recall {number})"
         except (NotRecallable, NotCatalogued) as error:
             _log.warning("offline_recall_refused", study=study_uid, error=str(error))
-        return Obstacle(Status.OFFLINE, text)
+        return Obstacle(Status.OFFLINE, text, number)
 
     def _request(self, study_uid: str, wanted: Sequence[StoredInstance], recalls: dict[str, int], stuck: Stuck) -> None:
         uids = [instance.sop_instance_uid for instance in wanted]
@@ -118,7 +133,7 @@ class Bringer:
                     del waiting[study_uid]
                     obstacles[study_uid] = Obstacle(Status.RECALL_FAILED, f"recall {number} failed: {status.message}")
                 else:
-                    obstacles[study_uid] = Obstacle(Status.RECALL_GOES_ON, _when(status))
+                    obstacles[study_uid] = Obstacle(Status.RECALL_GOES_ON, _when(status), number)
             left_s = deadline - time.monotonic()
             if waiting and left_s <= 0:
                 return obstacles
@@ -146,5 +161,5 @@ class Bringer:
 
 def _when(status: RecallStatus) -> str:
     if status.eta_at is None:
-        return f"recall {status.request_id} goes on; ask again later"
+        return f"recall {status.request_id} goes on"
     return f"recall {status.request_id}, ready about {status.eta_at.astimezone(UTC):%H:%M} UTC"

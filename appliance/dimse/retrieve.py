@@ -2,6 +2,7 @@
 
 Before the first sub-operation everything that is not on disk is recalled; meanwhile Pending responses keep the peer
 waiting, as long as its patience allows. What only a person can bring fails at once, and says which volume to bring.
+What a C-MOVE did not get that way is pushed to its destination when it is back.
 Source: PS3.4 C.4.2 and C.4.3.
 """
 
@@ -13,7 +14,7 @@ import structlog
 from pydicom.dataset import Dataset
 
 from appliance.dimse.bring import Bringer, Obstacle
-from appliance.dimse.channel import Channel
+from appliance.dimse.channel import Channel, PeerAborted
 from appliance.dimse.commands import RESPONSE, Code, Command, Field
 from appliance.dimse.identifiers import decode_identifier, encode_identifier
 from appliance.dimse.negotiation import Agreement, Context
@@ -23,7 +24,8 @@ from appliance.dimse.statuses import Status, comment
 from appliance.dimse.suboperations import Destination, NotSent, Originator, PeerAsDestination, send_instance
 from appliance.dimse.wire import AbortReason, ProtocolError, WireClosed
 from hsm.archive import Archive, NotOnline
-from hsm.catalog.errors import CatalogUnavailable
+from hsm.catalog.deliveries import MoveOrigin
+from hsm.catalog.errors import CatalogUnavailable, NotCatalogued, NotRecallable
 from hsm.facts import StoredInstance
 from hsm.incoming import PoolError
 from hsm.peers.model import PeerRight
@@ -133,7 +135,7 @@ class RetrieveService:
         )
         instances = wanted_instances(self._archive.catalog, retrieval)
         self._tally = Tally(len(instances))
-        instances = self._brought_back(instances)
+        instances = self._brought_back(instances, destination if is_move else None)
         if is_move:
             self._send_to(destination, instances)
         else:
@@ -141,12 +143,47 @@ class RetrieveService:
         self._touch(instances)
         return self._tally.outcome(), self._tally.why
 
-    def _brought_back(self, instances: Sequence[StoredInstance]) -> list[StoredInstance]:
-        """Those that are on disk, after waiting for the others; what cannot come is counted as failed."""
+    def _brought_back(self, instances: Sequence[StoredInstance], destination: str | None) -> list[StoredInstance]:
+        """Those that are on disk, after waiting for the others; what does not come in time is counted as failed.
+
+        It goes to `destination` by itself when it is back, also when the association ends meanwhile: PS3.4 C.4.2.2.1
+        leaves open what becomes of a C-MOVE whose association is lost.
+        """
         bringer = Bringer(self._archive, self._settings, self._agreement.calling_aet)
-        ready, obstacles = bringer.bring(instances, self._keep_waiting)
-        self._count_obstacles(obstacles)
+        try:
+            ready, obstacles = bringer.bring(instances, self._keep_waiting)
+        except (PeerAborted, WireClosed):
+            if destination is not None:
+                self._push_later(destination, bringer.unfinished(instances))
+            raise
+        pushed = {} if destination is None else self._push_later(destination, obstacles)
+        self._count_obstacles((one, pushed.get(one.study_instance_uid, obstacle)) for one, obstacle in obstacles)
         return ready
+
+    def _push_later(self, destination: str, stuck: Iterable[tuple[StoredInstance, Obstacle]]) -> dict[str, Obstacle]:
+        """Have what is on its way back sent when it is there; by study, what the peer is told of that."""
+        by_study: dict[str, tuple[Obstacle, list[str]]] = {}
+        for instance, obstacle in stuck:
+            if obstacle.recall is not None:
+                by_study.setdefault(instance.study_instance_uid, (obstacle, []))[1].append(instance.sop_instance_uid)
+        told = {}
+        for study_uid, (obstacle, uids) in by_study.items():
+            try:
+                number = self._archive.deliver(
+                    study_uid,
+                    destination,
+                    (),
+                    uids,
+                    requested_by=self._agreement.calling_aet,
+                    request_id=obstacle.recall,
+                    origin=MoveOrigin(self._agreement.calling_aet, self._message_id),
+                )
+            except (NotCatalogued, NotRecallable, CatalogUnavailable) as error:
+                _log.warning("push_refused", study=study_uid, destination=destination, error=type(error).__name__)
+                continue
+            _log.info("push_promised", study=study_uid, destination=destination, delivery=number)
+            told[study_uid] = Obstacle(obstacle.status, f"{obstacle.text}, will be pushed", obstacle.recall)
+        return told
 
     def _count_obstacles(self, obstacles: Iterable[tuple[StoredInstance, Obstacle]]) -> None:
         for instance, obstacle in obstacles:

@@ -10,9 +10,11 @@ import pytest
 
 from appliance.dimse.bring import Bringer
 from appliance.dimse.commands import Code, Field
+from appliance.dimse.deliver import Deliverer
 from appliance.dimse.settings import DimseSettings, Peer
 from appliance.dimse.statuses import Status
 from hsm.catalog import NotRecallable
+from hsm.mover.outcome import RetrySettings
 from hsm.query.model import Level, Retrieval
 from hsm.query.retrieve import wanted_instances
 from hsm.states import Availability, Place
@@ -27,7 +29,7 @@ Started = Callable[..., Node]
 Receivers = Callable[..., Receiver]
 
 
-STUDIES = 11
+STUDIES = 14
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,11 @@ def uid(settled: tuple[World, list[str]]) -> str:
     found = uids.pop()
     assert world.availability(found) is Availability.NEARLINE
     return found
+
+
+def sender(node: Node) -> Deliverer:
+    """What sends deliveries, one when asked."""
+    return Deliverer(node.archive, node.settings, RetrySettings(first_s=0.0, max_s=0.0), workers=0)
 
 
 def to_shelf(world: World) -> None:
@@ -115,18 +122,50 @@ def test_a_wish_to_stop_is_heard_while_waiting(world: World, uid: str, start: St
     assert not world.catalog.recalls.list()[0].failed  # the recall itself goes on
 
 
-def test_a_peer_that_leaves_while_waiting_leaves_nothing_behind(
+def test_a_peer_whose_timer_runs_out_gets_the_study_pushed(
     world: World, uid: str, start: Started, receiver: Receivers
 ) -> None:
-    node = start(world.archive, peers=peers(receiver()), keepalive_s=0.01)
-    with node.peer((STUDY_MOVE, EXPLICIT)) as peer:
-        peer.ask(Code.C_MOVE, STUDY_MOVE, keys("STUDY", StudyInstanceUID=uid), destination="DEST")
+    destination = receiver()
+    node = start(world.archive, peers=peers(destination), keepalive_s=0.01)
+    with node.peer((STUDY_MOVE, EXPLICIT), calling="WS2") as peer:
+        peer.ask(Code.C_MOVE, STUDY_MOVE, keys("STUDY", StudyInstanceUID=uid), message_id=9, destination="DEST")
         peer.next()
+        peer.sock.close()
     node.server.stop()  # returns when the association has noticed
     assert node.server.associations == 0
+    world.engine.drain()
+    assert sender(node).deliver_one("a")
+    assert len(destination.objects) == 3 and set(destination.originators) == {("WS2", 9)}
 
 
-def test_after_its_patience_a_peer_is_told_when_to_come_again(
+def test_a_get_whose_association_ends_is_pushed_nowhere(world: World, uid: str, start: Started) -> None:
+    node = start(world.archive, keepalive_s=0.01)
+    before = len(world.catalog.deliveries.list())
+    with node.peer((STUDY_GET, EXPLICIT), (CT, EXPLICIT), roles=[CT]) as peer:
+        peer.ask(Code.C_GET, STUDY_GET, keys("STUDY", StudyInstanceUID=uid))
+        peer.next()
+        peer.sock.close()
+    node.server.stop()
+    assert len(world.catalog.deliveries.list()) == before
+
+
+def test_a_study_that_was_brought_from_the_shelf_is_pushed(
+    world: World, uid: str, start: Started, receiver: Receivers
+) -> None:
+    destination = receiver()
+    to_shelf(world)
+    node = start(world.archive, peers=peers(destination))
+    with node.peer((STUDY_MOVE, EXPLICIT)) as peer:
+        assert move(peer, keys("STUDY", StudyInstanceUID=uid))[0] == 0xC310
+    assert not sender(node).deliver_one("a")
+    for volume in world.catalog.volumes.list():
+        world.catalog.volumes.move(volume.barcode, Place.LIBRARY, "", world.clock.now())
+    world.engine.drain()
+    assert sender(node).deliver_one("a")
+    assert len(destination.objects) == 3
+
+
+def test_after_its_patience_a_peer_is_told_that_the_study_will_be_pushed(
     world: World, uid: str, start: Started, receiver: Receivers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     destination = receiver()
@@ -137,13 +176,19 @@ def test_after_its_patience_a_peer_is_told_when_to_come_again(
         status, words, counters, failed = move(peer, keys("STUDY", StudyInstanceUID=uid))
         assert (status, counters, len(failed)) == (0xC312, (0, 3, 0), 3)
         number = world.catalog.recalls.list()[0].request_id
-        assert words == f"recall {number} goes on; ask again later"
+        assert words == f"recall {number} goes on, will be pushed"
         eta = world.clock.now() + timedelta(minutes=20)
         monkeypatch.setattr(world.catalog.recalls, "state", lambda n: replace(real(n), eta_at=eta))
         status, words, _, _ = move(peer, keys("STUDY", StudyInstanceUID=uid))
-        assert words == f"recall {number + 1}, ready about {eta:%H:%M} UTC"
+        assert words == f"recall {number + 1}, ready about {eta:%H:%M} UTC, will be pushed"
+        assert len(words) <= 64
     monkeypatch.undo()
-    world.engine.drain()  # equal wishes share the work, and the study comes back all the same
+    assert not sender(node).deliver_one("a"), "nothing is sent before it is back"
+    world.engine.drain()
+    assert sender(node).deliver_one("a")
+    assert not sender(node).deliver_one("a"), "the same wish twice is one delivery"
+    assert set(destination.objects) == set(failed)
+    assert {title for title, _ in destination.originators} == {"WS1"}
     with node.peer((STUDY_MOVE, EXPLICIT), calling="WS1") as peer:
         assert move(peer, keys("STUDY", StudyInstanceUID=uid))[0] == 0
 
@@ -157,7 +202,7 @@ def test_a_study_on_the_shelf_fails_at_once_and_names_the_volume_to_bring(
         status, words, counters, _ = move(peer, keys("STUDY", StudyInstanceUID=uid))
         assert (status, counters) == (0xC310, (0, 3, 0))
         number = world.catalog.recalls.list()[0].request_id
-        assert words == f"offline: bring A00001L8 (recall {number})"
+        assert words == f"offline: bring A00001L8 (recall {number}), will be pushed"
         peer.ask(Code.C_FIND, STUDY_FIND, keys("STUDY", StudyInstanceUID=uid), context_id=3)
         found, _, _ = peer.answers()
     answer: Any = found[0]

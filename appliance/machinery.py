@@ -42,6 +42,7 @@ def engine_settings(config: Config) -> EngineSettings:
         reserve_recall_drives=config.engine.reserve_recall_drives,
         stop_after_error_pct=config.engine.stop_after_error_pct,
         stop_after_items=config.engine.stop_after_items,
+        repack_window_bytes=config.engine.repack_window_bytes,
         par2_redundancy_pct=max(redundancies, default=0),
         keep_events_s=config.audit.events_keep_days * 86400.0 or None,
         keep_audit_s=config.audit.keep_days * 86400.0 or None,

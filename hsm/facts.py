@@ -175,6 +175,7 @@ class VolumeRecord:
     corrected_errors: int | None = None  # as its drive told after its last session
     uncorrected_errors: int | None = None
     told_at: datetime | None = None
+    former_uuid: str | None = None  # scratch: of the label that may be written over
 
 
 @dataclass(frozen=True)

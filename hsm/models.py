@@ -219,6 +219,7 @@ class Volume(Base):
     corrected_errors: Mapped[int | None]  # in reading and writing, since the counters of the drive began
     uncorrected_errors: Mapped[int | None]
     told_at: Mapped[datetime | None]
+    former_uuid: Mapped[str | None] = mapped_column(String(36))  # scratch: of the label that may be written over
 
 
 class LibraryElement(Base):

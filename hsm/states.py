@@ -132,6 +132,15 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class RepackState(StrEnum):
+    """How far the emptying of one volume is."""
+
+    RUNNING = "running"
+    PAUSED = "paused"  # a person stopped it for a while: nothing further is begun
+    DONE = "done"  # the volume is drained
+    CANCELLED = "cancelled"  # the volume is what it was before, or is gone
+
+
 C, V, D, J, R, P = CopyState, VolumeState, DriveState, JobState, RequestState, DeliveryState
 
 ONLINE_TABLE: Mapping[tuple[OnlineState, str], OnlineState] = {
@@ -168,7 +177,13 @@ VOLUME_TABLE: Mapping[tuple[VolumeState, str], VolumeState] = {
     (V.FULL, "repack"): V.REPACKING,
     (V.FILLING, "repack"): V.REPACKING,
     (V.SUSPECT, "repack"): V.REPACKING,
+    (V.WRITE_PROTECTED, "repack"): V.REPACKING,
     (V.REPACKING, "drain"): V.DRAINED,
+    # a repack that a person gave up: the volume is again what the catalog noted that it was
+    (V.REPACKING, "back_to_filling"): V.FILLING,
+    (V.REPACKING, "back_to_full"): V.FULL,
+    (V.REPACKING, "back_to_suspect"): V.SUSPECT,
+    (V.REPACKING, "back_to_write_protected"): V.WRITE_PROTECTED,
     (V.DRAINED, "erase"): V.SCRATCH,
     (V.DRAINED, "retire"): V.RETIRED,
     (V.BLANK, "retire"): V.RETIRED,
@@ -180,10 +195,11 @@ VOLUME_TABLE: Mapping[tuple[VolumeState, str], VolumeState] = {
     (V.FILLING, "doubt"): V.SUSPECT,
     (V.FULL, "doubt"): V.SUSPECT,
     (V.WRITE_PROTECTED, "doubt"): V.SUSPECT,
-    (V.REPACKING, "doubt"): V.SUSPECT,
+    (V.REPACKING, "doubt"): V.REPACKING,  # it is being emptied already; it never goes back to what it was
     (V.SUSPECT, "doubt"): V.SUSPECT,
     (V.SUSPECT, "clear"): V.FULL,  # readable again; never written again
     (V.SUSPECT, "lose"): V.LOST,
+    (V.REPACKING, "lose"): V.LOST,
     (V.BLANK, "protect"): V.WRITE_PROTECTED,
     (V.LABELLED, "protect"): V.WRITE_PROTECTED,
     (V.FILLING, "protect"): V.WRITE_PROTECTED,
@@ -264,6 +280,14 @@ DELIVERY_TABLE: Mapping[tuple[DeliveryState, str], DeliveryState] = {
     (P.FAILED, "again"): P.QUEUED,
 }
 
+REPACK_TABLE: Mapping[tuple[RepackState, str], RepackState] = {
+    (RepackState.RUNNING, "pause"): RepackState.PAUSED,
+    (RepackState.PAUSED, "resume"): RepackState.RUNNING,
+    (RepackState.RUNNING, "finish"): RepackState.DONE,
+    (RepackState.RUNNING, "cancel"): RepackState.CANCELLED,
+    (RepackState.PAUSED, "cancel"): RepackState.CANCELLED,
+}
+
 ACTIVE_JOBS = frozenset({J.QUEUED, J.RUNNING, J.WAITING_OPERATOR, J.WAITING_RETRY})
 ACTIVE_DELIVERIES = frozenset({P.WAITING, P.QUEUED, P.SENDING})
 READABLE_COPIES = frozenset({C.WRITTEN, C.VERIFIED})
@@ -273,6 +297,9 @@ LABEL_VOLUMES = frozenset({V.BLANK, V.SCRATCH})
 OUTSIDE_PLACES = frozenset({Place.SHELF, Place.VAULT})  # known, but only a person can bring it
 ROBOT_JOBS = frozenset({JobKind.INVENTORY, JobKind.MOVE, JobKind.EXPORT, JobKind.IMPORT, JobKind.CLEAN})  # no session
 READABLE_VOLUMES = frozenset({V.FILLING, V.FULL, V.SUSPECT, V.REPACKING, V.WRITE_PROTECTED})
+# One that is suspect may still be readable, and one that is emptied may have been suspect: no proof leans on "may".
+TRUSTED_VOLUMES = READABLE_VOLUMES - {V.SUSPECT, V.REPACKING}
+ACTIVE_REPACKS = frozenset({RepackState.RUNNING, RepackState.PAUSED})
 
 
 S = TypeVar("S", bound=StrEnum)

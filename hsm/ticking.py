@@ -122,18 +122,19 @@ def evaluate(
     requests: list[JobRequest] = []
     for action in result.copies:
         requests += _migrations(catalog, action, settings, now)
-    requests += [_verification(action) for action in result.verifies]
+    later = catalog.repacks.to_be_read_back_later() if result.verifies else frozenset()
+    requests += [_verification(action) for action in result.verifies if action.copy_id not in later]
     requests += [_release(action) for action in result.releases]
     for pin in result.pins:
         catalog.studies.pin(pin.study_instance_uid, pin.until)
-    requests = _set_aside(catalog, requests, settings.retry, now)
+    requests = set_aside(catalog, requests, settings.retry, now)
     created = sum(new for _, new in catalog.jobs.submit_many(requests, now))
     if created:
         log.info("tick_evaluated", jobs=created, copies=len(result.copies), releases=len(result.releases))
     return result, created
 
 
-def _set_aside(catalog: Catalog, requests: list[JobRequest], retry: RetrySettings, now: datetime) -> list[JobRequest]:
+def set_aside(catalog: Catalog, requests: list[JobRequest], retry: RetrySettings, now: datetime) -> list[JobRequest]:
     """What failed for good before is wanted again, but not at once: the wait doubles with each failure in a row."""
     failures = catalog.jobs.failures([request.key for request in requests])
     result = []

@@ -205,8 +205,10 @@ VOLUME = {
     VolumeState.LABELLED: Said("good", "labelled", "good", "Ready, and still empty."),
     VolumeState.FILLING: Said("good", "filling", "good", "Takes more packs."),
     VolumeState.FULL: Said("good", "full", "idle", "Takes no more packs; is read when needed."),
-    VolumeState.REPACKING: Said("busy", "repacking", "busy", "What is on it is being copied to other volumes."),
-    VolumeState.DRAINED: Said("idle", "drained", "idle", "Nothing on it is needed any more."),
+    VolumeState.REPACKING: Said(
+        "busy", "repacking", "busy", "What is on it is made again on others; nothing leans on it any more."
+    ),
+    VolumeState.DRAINED: Said("idle", "drained", "idle", "Nothing on it is needed any more: erase or retire it."),
     VolumeState.SCRATCH: Said("idle", "scratch", "idle", "Emptied; may be labelled again."),
     VolumeState.RETIRED: Said("idle", "retired", "idle", "Out of use for good."),
     VolumeState.SUSPECT: Said("warn", "suspect", "warn", "Set aside: it is read if it must be, and never written."),

@@ -6,6 +6,8 @@ from appliance.cli.words import iso
 from hsm.catalog.records import CleaningRecord, DriveRecord, EventRecord, QuarantinedFile
 from hsm.catalog.shelf import WantedVolume
 from hsm.facts import CopyRecord, JobRecord, VolumeRecord
+from hsm.repack.facts import Progress, RepackRecord, Trouble
+from hsm.repack.forecast import Forecast
 
 
 def job_row(job: JobRecord) -> dict[str, Any]:
@@ -146,4 +148,56 @@ def quarantine_row(entry: QuarantinedFile) -> dict[str, Any]:
         "sop_instance_uid": entry.sop_instance_uid,
         "source_aet": entry.source_aet,
         "size_bytes": entry.size_bytes,
+    }
+
+
+def repack_row(repack: RepackRecord, now: Progress) -> dict[str, Any]:
+    """One repack, and how far it is."""
+    return {
+        "state": str(repack.state),
+        "phase": str(repack.phase),
+        "reason": repack.reason,
+        "requested_by": repack.requested_by,
+        "created_at": iso(repack.created_at),
+        "ended_at": iso(repack.ended_at),
+        "copies": repack.copies,
+        "size_bytes": repack.size_bytes,
+        "left": now.left,
+        "left_bytes": now.left_bytes,
+        "written": now.written,
+        "unreadable": now.unreadable,
+        "troubles": [trouble_row(trouble) for trouble in repack.troubles],
+    }
+
+
+def trouble_row(trouble: Trouble) -> dict[str, Any]:
+    """One pack that keeps a volume from being drained."""
+    return {
+        "pack": trouble.pack_digest,
+        "study_instance_uid": trouble.study_instance_uid,
+        "reason": trouble.reason,
+    }
+
+
+def forecast_row(forecast: Forecast) -> dict[str, Any]:
+    """What a repack would take."""
+    return {
+        "volume": forecast.barcode,
+        "packs": [
+            {
+                "pack": pack.digest,
+                "study_instance_uid": pack.study_instance_uid,
+                "size_bytes": pack.size_bytes,
+                "source": pack.source,
+            }
+            for pack in forecast.packs
+        ],
+        "size_bytes": forecast.size_bytes,
+        "read_bytes": forecast.read_bytes,
+        "sources": dict(forecast.sources),
+        "target_volumes": forecast.target_volumes,
+        "lacking_bytes": forecast.lacking_bytes,
+        "mounts": forecast.mounts,
+        "duration_s": forecast.duration_s,
+        "troubles": [trouble_row(trouble) for trouble in forecast.troubles],
     }

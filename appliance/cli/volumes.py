@@ -8,6 +8,7 @@ import typer
 from appliance.cli.application import app, family
 from appliance.cli.failures import not_found, refused
 from appliance.cli.looking import Json
+from appliance.cli.repacks_shown import lines, row_of
 from appliance.cli.session import Session, session
 from appliance.cli.shapes import copy_row, volume_row
 from appliance.cli.words import ago, bar, safe, used_pct
@@ -89,8 +90,10 @@ def show(context: typer.Context, barcode: BarcodeArgument, as_json: Json = False
     current = session(context)
     entry = volume(current, barcode)
     copies = current.catalog.copies.of_volume(entry.barcode)
+    repack = current.catalog.repacks.last(entry.barcode)
     if as_json:
-        current.print_json({"volume": volume_row(entry), "copies": [copy_row(copy) for copy in copies]})
+        rows = {"copies": [copy_row(copy) for copy in copies], "repack": row_of(current, repack)}
+        current.print_json({"volume": volume_row(entry), **rows})
         return
     now = current.now()
     current.say(
@@ -103,6 +106,8 @@ def show(context: typer.Context, barcode: BarcodeArgument, as_json: Json = False
         f"{count(entry.mounts, 'mount')}, {count(entry.errors, 'error')}, "
         f"labelled {ago(entry.labelled_at, now)}, verified {ago(entry.verified_at, now)}\n"
     )
+    for line in lines(current, repack):
+        current.say(line + "\n")
     table = current.table(">nr", "study", "pack", ">size", "state", "verified")
     for copy in copies:
         table.add_row(
@@ -122,6 +127,7 @@ VERBS = {  # what a decision is called, and which event of the volume table it i
     "clear": "trusted again",
     "lose": "declared lost",
     "retire": "retired",
+    "repack": "repacked",
 }
 
 

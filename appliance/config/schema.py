@@ -263,6 +263,11 @@ class EngineSection(Section):
     max_releases_per_tick: int = Field(
         1000, ge=1, description="Studies released in one evaluation; more waits for the next one."
     )
+    repack_window_bytes: int = Field(
+        64 * 1024**3,
+        ge=1024**2,
+        description="While a volume is emptied: what may wait on disk between reading it and writing it elsewhere.",
+    )
 
 
 class AuditSection(Section):

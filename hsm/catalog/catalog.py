@@ -27,6 +27,7 @@ from hsm.catalog.policies import Policies
 from hsm.catalog.rebuild import Rebuild
 from hsm.catalog.recalls import Recalls
 from hsm.catalog.release import Release
+from hsm.catalog.repacks import Repacks
 from hsm.catalog.requests import Requests
 from hsm.catalog.schema import bring_up
 from hsm.catalog.search import Search
@@ -62,6 +63,7 @@ class Catalog:
         self.deliveries = Deliveries(database)
         self.release = Release(database)
         self.commitments = Commitments(database)
+        self.repacks = Repacks(database)
         self.policies = Policies(database)
         self.drafts = Drafts(database)
         self.holds = Holds(database)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, case, or_, select, update
 
 from drivers.base import Barcode, MediumKind
 from hsm.catalog.availability import READABLE
+from hsm.catalog.copy_steps import locked_copy, step_copy, supersede_copy
 from hsm.catalog.database import AnyRow, Database
 from hsm.catalog.errors import CopyRefused
 from hsm.catalog.events import add
@@ -19,18 +20,6 @@ from hsm.models import Copy, Pack, Study, Volume
 from hsm.states import COPY_TABLE, WRITABLE_VOLUMES, CopyState, Place, VolumeState, step
 
 _BLANK = frozenset({VolumeState.BLANK, VolumeState.SCRATCH})
-
-
-def locked_copy(connection: Connection, copy_id: int) -> AnyRow:
-    """A row of the copies table that nobody else changes until the transaction ends. Raises: NotCatalogued."""
-    statement = select(Copy.__table__).where(Copy.id == copy_id).with_for_update(of=Copy)
-    return one(connection, statement, f"copy {copy_id}")
-
-
-def step_copy(connection: Connection, row: AnyRow, event: str, **values: Any) -> None:
-    """Move a locked copy by one event and set further columns. Raises: IllegalTransition."""
-    state = step(COPY_TABLE, CopyState(row.state), event)
-    connection.execute(update(Copy).where(Copy.id == row.id).values(state=state.value, **values))
 
 
 class Copies:
@@ -150,18 +139,25 @@ class Copies:
         self._database.write(work)
 
     def supersede(self, copy_id: int, now: datetime) -> None:
-        """A newer copy replaced this one. Raises: IllegalTransition."""
-        self._step(copy_id, "supersede", "copy_superseded", now)
+        """A newer copy replaced this one, and this transaction proves it: see `copy_steps.successor`.
+
+        Raises: CopyRefused when no verified copy stands in for it, IllegalTransition.
+        """
+
+        def work(connection: Connection) -> None:
+            row = locked_copy(connection, copy_id)
+            fields = {"copy": copy_id, "by_copy": supersede_copy(connection, row)}
+            add(connection, "info", "copy_superseded", subject_of(connection, row), fields, now)
+
+        self._database.write(work)
 
     def reclaim(self, copy_id: int, now: datetime) -> None:
         """The place of a superseded or lost copy was given back. Raises: IllegalTransition."""
-        self._step(copy_id, "reclaim", "copy_reclaimed", now)
 
-    def _step(self, copy_id: int, event: str, name: str, now: datetime) -> None:
         def work(connection: Connection) -> None:
             row = locked_copy(connection, copy_id)
-            step_copy(connection, row, event)
-            add(connection, "info", name, subject_of(connection, row), {"copy": copy_id}, now)
+            step_copy(connection, row, "reclaim")
+            add(connection, "info", "copy_reclaimed", subject_of(connection, row), {"copy": copy_id}, now)
 
         self._database.write(work)
 

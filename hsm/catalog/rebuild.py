@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from hsm.catalog.copies import locked_copy, step_copy
+from hsm.catalog.copy_steps import locked_copy, step_copy
 from hsm.catalog.database import AnyRow, Database
 from hsm.catalog.errors import VolumeRefused
 from hsm.catalog.events import add
@@ -77,6 +77,7 @@ def _volume(connection: Connection, found: FoundVolume, now: datetime) -> None:
         "generation": found.generation,
         "pool": found.pool,
         "labelled_at": found.labelled_at,
+        "former_uuid": None,
     }
     blank = {
         "barcode": found.barcode,

@@ -19,11 +19,10 @@ from hsm.catalog.rows import chunks, pool_file, study_id
 from hsm.facts import ReleasedFile, StudyUid
 from hsm.models import Copy, Event, Hold, Instance, Job, Pack, Study, Volume
 from hsm.proof import PROVER, ReleaseProof
-from hsm.states import ONLINE_TABLE, READABLE_VOLUMES, CopyState, JobKind, OnlineState, Place, VolumeState, step
+from hsm.states import ONLINE_TABLE, TRUSTED_VOLUMES, CopyState, JobKind, OnlineState, Place, step
 
 PROVED = "release_proved"
-# A volume that is suspect may still be readable; a proof does not lean on "may".
-COUNTING_VOLUMES = sorted(READABLE_VOLUMES - {VolumeState.SUSPECT})
+COUNTING_VOLUMES = sorted(TRUSTED_VOLUMES)
 
 
 @dataclass(frozen=True)

@@ -237,6 +237,7 @@ def volume_record(row: AnyRow) -> VolumeRecord:
         corrected_errors=row.corrected_errors,
         uncorrected_errors=row.uncorrected_errors,
         told_at=row.told_at,
+        former_uuid=row.former_uuid,
     )
 
 

@@ -11,9 +11,9 @@ from drivers.base import Barcode
 from hsm.catalog.database import Database
 from hsm.facts import StudyUid
 from hsm.models import Copy, Instance, Pack, Study, Volume
-from hsm.states import READABLE_COPIES, READABLE_VOLUMES, CopyState, OnlineState, Place, VolumeState
+from hsm.states import READABLE_COPIES, TRUSTED_VOLUMES, CopyState, OnlineState, Place
 
-_TRUSTED = sorted(READABLE_VOLUMES - {VolumeState.SUSPECT})
+_TRUSTED = sorted(TRUSTED_VOLUMES)
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,19 @@ from sqlalchemy import Connection, select, update
 
 from drivers.base import Barcode, MediumKind, VolumeStatistics
 from hsm.catalog import inventory as inventories
-from hsm.catalog.copies import locked_copy, step_copy
+from hsm.catalog.copy_steps import locked_copy, step_copy
 from hsm.catalog.database import AnyRow, AnySelect, Database
 from hsm.catalog.errors import VolumeRefused
 from hsm.catalog.events import add
+from hsm.catalog.repack_rows import end_with_volume, note_doubt, refuse_last, refuse_needed
 from hsm.catalog.rows import narrowed, one, volume_record
 from hsm.catalog.taking_away import TakingAway
 from hsm.catalog.volume_steps import locked_volume, step_volume
 from hsm.facts import VolumeRecord
 from hsm.models import Copy, Volume
-from hsm.states import WANTED_COPIES, CopyState, Place, VolumeState
+from hsm.states import VOLUME_TABLE, CopyState, Place, VolumeState
+
+WORM_SUFFIXES = frozenset({"LT", "LU", "LV", "LW", "LX", "LY", "LZ"})  # of the barcodes of write-once LTO cartridges
 
 
 class Volumes(inventories.Inventories, TakingAway):
@@ -103,6 +106,7 @@ class Volumes(inventories.Inventories, TakingAway):
                 first_filled_at=None,
                 verified_at=None,
                 reason="",
+                former_uuid=None,
             )
             add(connection, "info", "volume_labelled", barcode, {"pool": pool, "uuid": uuid}, now)
 
@@ -114,7 +118,14 @@ class Volumes(inventories.Inventories, TakingAway):
 
     def doubt(self, barcode: Barcode, reason: str, now: datetime) -> None:
         """Set a volume aside: it may be read, and is never written again. Raises: IllegalTransition."""
-        self._step(barcode, "doubt", "volume_doubted", reason, now, level="warning", keep_reason=True)
+
+        def work(connection: Connection) -> None:
+            row = locked_volume(connection, barcode)
+            step_volume(connection, row, "doubt", reason=reason)
+            note_doubt(connection, row.id)
+            add(connection, "warning", "volume_doubted", barcode, {"reason": reason} if reason else {}, now)
+
+        self._database.write(work)
 
     def clear(self, barcode: Barcode, now: datetime) -> None:
         """A suspect volume could be read; it counts again, as a full one.
@@ -145,42 +156,39 @@ class Volumes(inventories.Inventories, TakingAway):
 
         self._database.write(work)
 
-    def repack(self, barcode: Barcode, now: datetime) -> None:
-        """Its packs are about to be copied elsewhere. Raises: IllegalTransition."""
-        self._step(barcode, "repack", "volume_repack_began", "", now)
-
     def retire(self, barcode: Barcode, reason: str, now: datetime) -> None:
         """It leaves for good. Raises: VolumeRefused while a copy on it is wanted, IllegalTransition."""
 
         def work(connection: Connection) -> None:
             row = locked_volume(connection, barcode)
-            _refuse_wanted(connection, row)
+            refuse_needed(connection, row)
+            refuse_last(connection, row)
             step_volume(connection, row, "retire", reason=reason)
             add(connection, "info", "volume_retired", barcode, {"reason": reason}, now)
 
         self._database.write(work)
 
-    def drain(self, barcode: Barcode, now: datetime) -> None:
-        """Nothing on it is needed any more. Raises: VolumeRefused while a copy on it is, IllegalTransition."""
+    def erase(self, barcode: Barcode, by: str, now: datetime) -> None:
+        """A drained tape may be labelled again: its old label, and nothing else, may be written over then.
+
+        Until that was done its bytes are still on it; what it held is reclaimed.
+
+        Raises: VolumeRefused for what can be written only once, and when something on it is needed after all;
+        IllegalTransition unless it is drained.
+        """
 
         def work(connection: Connection) -> None:
             row = locked_volume(connection, barcode)
-            _refuse_wanted(connection, row)
-            step_volume(connection, row, "drain")
-            add(connection, "info", "volume_drained", barcode, {}, now)
-
-        self._database.write(work)
-
-    def erase(self, barcode: Barcode, now: datetime) -> None:
-        """A drained volume may be labelled again; what it held is reclaimed. Raises: IllegalTransition."""
-
-        def work(connection: Connection) -> None:
-            row = locked_volume(connection, barcode)
-            step_volume(connection, row, "erase", uuid=None, pool=None, used_bytes=0, reason="")
+            if row.kind == MediumKind.DISC or barcode[-2:] in WORM_SUFFIXES:
+                raise VolumeRefused(f"volume {barcode} can be written only once: retire it instead")
+            values = {"uuid": None, "former_uuid": row.uuid, "pool": None, "used_bytes": 0, "reason": ""}
+            step_volume(connection, row, "erase", **values)
+            refuse_needed(connection, row)
+            refuse_last(connection, row)
             for copy in _copies_on(connection, row):
                 if copy.state != CopyState.RECLAIMED:
                     step_copy(connection, copy, "reclaim")
-            add(connection, "info", "volume_erased", barcode, {}, now)
+            add(connection, "warning", "volume_erased", barcode, {"by": by, "uuid": row.uuid}, now)
 
         self._database.write(work)
 
@@ -192,10 +200,11 @@ class Volumes(inventories.Inventories, TakingAway):
 
         def work(connection: Connection) -> None:
             row = locked_volume(connection, barcode)
-            if row.state != VolumeState.SUSPECT:
+            if (VolumeState(row.state), "lose") not in VOLUME_TABLE:
                 step_volume(connection, row, "doubt")
                 row = locked_volume(connection, barcode)
             step_volume(connection, row, "lose", reason=reason)
+            end_with_volume(connection, row.id, now)
             lost = 0
             for copy in _copies_on(connection, row):
                 lost += _lose_copy(connection, copy)
@@ -275,14 +284,6 @@ class Volumes(inventories.Inventories, TakingAway):
             add(connection, level, name, barcode, {"reason": reason} if reason else {}, now)
 
         self._database.write(work)
-
-
-def _refuse_wanted(connection: Connection, volume: AnyRow) -> None:
-    wanted = [copy for copy in _copies_on(connection, volume) if CopyState(copy.state) in WANTED_COPIES]
-    if wanted:
-        raise VolumeRefused(
-            f"volume {volume.barcode} still holds {len(wanted)} copies that are needed: repack them first"
-        )
 
 
 def _sum(*parts: int | None) -> int | None:

@@ -39,6 +39,9 @@ def _work(catalog: Catalog, job: JobRecord) -> QueuedWork | None:
         except NotCatalogued:
             return None
         return _reading(job, [copy], copy.doubted_by or copy.written_by)
+    if job.kind is JobKind.REPACK and job.pack_id is not None:
+        copies = [c for c in catalog.copies.of_pack(job.pack_id) if c.state in RECALLABLE]
+        return _reading(job, copies, last=job.barcode)
     if job.kind is JobKind.MIGRATE:
         holders = frozenset(c.barcode for c in catalog.copies.of_pack(job.pack_id or 0) if c.barcode is not None)
         return QueuedWork(job.id, job.kind, job.created_at, job.size_bytes, pool=job.pool, not_on=holders)
@@ -47,9 +50,14 @@ def _work(catalog: Catalog, job: JobRecord) -> QueuedWork | None:
     return None
 
 
-def _reading(job: JobRecord, copies: Iterable[CopyRecord], avoid_drive: str | None = None) -> QueuedWork:
+def _reading(
+    job: JobRecord, copies: Iterable[CopyRecord], avoid_drive: str | None = None, last: str | None = None
+) -> QueuedWork:
+    """`last`: the volume that is read only when there is no other: it is being emptied."""
     candidates = tuple(
-        Candidate(c.barcode, c.address, doubtful=c.state is CopyState.SUSPECT) for c in copies if c.barcode is not None
+        Candidate(c.barcode, c.address, doubtful=c.state is CopyState.SUSPECT or c.barcode == last)
+        for c in copies
+        if c.barcode is not None
     )
     return QueuedWork(job.id, job.kind, job.created_at, job.size_bytes, candidates, avoid_drive=avoid_drive)
 

@@ -20,6 +20,7 @@ from hsm.engine.mailroom import MailRoom
 from hsm.engine.operations import FREE_AGAIN_AFTER, Operations
 from hsm.engine.operator import Operator
 from hsm.engine.ownership import holder_name, is_dead
+from hsm.engine.repacker import Repacker
 from hsm.engine.runner import Runner
 from hsm.engine.settings import EngineSettings
 from hsm.facts import JobRecord, VolumePool
@@ -83,6 +84,7 @@ class Engine:
             volume_pools=volume_pools,
             staging=settings.staging,
             clock=clock,
+            retry=settings.retry,
             keep_online_s=settings.keep_online_s,
             stable_after_s=settings.tick.stable_after_s,
             par2_redundancy_pct=settings.par2_redundancy_pct,
@@ -93,6 +95,8 @@ class Engine:
         self._interrupted = Interrupted(catalog)
         self._operations = Operations(self._context, libraries, self._runner.report)
         self._importer = Importer(self._context, libraries, self._runner.report, settings.on_conflict)
+        self._repacker = Repacker(self._context, settings.repack_window_bytes)
+        self._repacks_due = True  # something ended that a repack may have waited for
         self._operator = Operator(catalog, libraries, clock)
         self._mail_room = MailRoom(catalog, volume_pools, clock)
         self._scheduling = Settings(
@@ -168,6 +172,7 @@ class Engine:
         """
         self._runner.breaker.reset()
         self._operator.there_is_news()
+        self._repacks_due = True
         made = tick(self.catalog, self._pool, self._volume_pools, self.settings.tick, self.clock.now())
         if self._cards is not None:
             for action in made.copies:
@@ -222,6 +227,7 @@ class Engine:
         now = self.clock.now()
         answered = self._operator.has_news() and self._ask_again(now)
         self._operations.ask_for_cleaning(now)
+        self._step_repacks(now)
         queue = [job for job in self.catalog.jobs.queue(now) if not self._runner.breaker.stopped(job.kind)]
         released = self._release([job for job in queue if job.kind is JobKind.RELEASE and self._has_card(job, now)])
         working = {(a.drive.library, a.drive.index): a.barcode for a, _ in self._running.values()}
@@ -233,6 +239,11 @@ class Engine:
         imported = self._import(foreign_jobs(queue), schedule, now)
         looked = self._operator.look() or imported
         return answered or released or operated or looked or bool(schedule.assignments)
+
+    def _step_repacks(self, now: datetime) -> None:
+        if self._repacks_due:
+            self._repacks_due = False
+            self._repacker.step(now)
 
     def _ask_again(self, now: datetime) -> bool:
         """Look at the questions to the operator again; whether some were answered."""
@@ -366,6 +377,7 @@ class Engine:
         """
         for future in [future for future in self._running if future.done()]:
             assignment, _ = self._running.pop(future)
+            self._repacks_due = True
             self._operator.worked(assignment.drive.library, assignment.drive.index)
             self._operator.there_is_news()
             error = future.exception()

@@ -21,6 +21,7 @@ from hsm.mover.migrate_disc import DiscWriter
 from hsm.mover.migrate_tape import TapeWriter
 from hsm.mover.recall import Recaller
 from hsm.mover.scan import scan
+from hsm.mover.staging import Stager
 from hsm.mover.verify import Verifier
 from hsm.scheduler import Assignment
 from hsm.states import JobKind
@@ -116,6 +117,8 @@ class Runner:
                 Recaller(session, self._context, report).recall(job)
             elif job.kind is JobKind.VERIFY:
                 Verifier(session, self._context, report).verify(job)
+            elif job.kind is JobKind.REPACK:
+                Stager(session, self._context, report).stage(job)
             elif job.kind is JobKind.LABEL:
                 self._label(session, job, report)
         if migrations:

@@ -24,6 +24,7 @@ class EngineSettings:
     stop_after_error_pct: float = 50.0
     stop_after_items: int = 100
     drive_fails_after: int = 3  # errors in a row
+    repack_window_bytes: int = 64 * 1024**3  # what waits between two volumes while one is emptied
     par2_redundancy_pct: int = 0
     on_conflict: OnConflict = "refuse"  # of discs that are taken in; see hsm/archive
     keep_jobs_s: float = 90 * 86400.0  # ended jobs are forgotten after

@@ -70,12 +70,14 @@ class TapeSession:
     def identify(self, volume: VolumeRecord) -> VolumeLabel | None:
         """Prove that this is the catalogued volume.
 
-        Returns: its label; None when it is blank and the catalog expects a blank one.
+        Returns: its label; None when it is blank and the catalog expects a blank one. One that a person emptied shows
+        its former label.
         Raises: WrongVolume and its kinds.
         """
         label = self.read_label()
         if volume.uuid is None:
-            if label is not None and not self._is_empty():
+            emptied = label is not None and label.uuid == volume.former_uuid
+            if label is not None and not emptied and not self._is_empty():
                 raise UnknownContent(
                     f"{self.barcode} holds packs the catalog does not know; run `firn rebuild-catalog --volume "
                     f"{self.barcode}`"
@@ -102,6 +104,23 @@ class TapeSession:
             self.drive.append(io.BytesIO(encode_label(label)))
         elif present != label:
             raise WrongVolume(f"{self.barcode} already has the label {present.uuid}; it is not written over")
+        return self._write_intro(label)
+
+    def replace_label(self, label: VolumeLabel, former_uuid: str) -> Address:
+        """Write a new label over that of a tape which a person emptied; what lay behind the old one is gone by that.
+
+        Returns: the address where the first pack goes.
+        Raises: WrongVolume when the tape does not carry just that former label.
+        """
+        present = self.read_label()
+        if present is None or present.uuid != former_uuid:
+            found = "no label" if present is None else f"label {present.uuid}"
+            raise WrongVolume(f"{self.barcode} carries {found}, not {former_uuid}: it is not written over")
+        self.drive.rewind()
+        self.drive.append(io.BytesIO(encode_label(label)))
+        return self._write_intro(label)
+
+    def _write_intro(self, label: VolumeLabel) -> Address:
         self.drive.seek(INTRO_ADDRESS)
         self.drive.append(io.BytesIO(intro_tar(label)))
         self.drive.flush()

@@ -5,6 +5,7 @@ from alembic import context
 import hsm.access.tables
 import hsm.commitment.tables
 import hsm.models
+import hsm.repack.tables
 import hsm.search.tables
 import hsm.wishes  # noqa: F401 - the tables enter the metadata
 from hsm.columns import Base

@@ -11,6 +11,7 @@ from hsm.catalog import Catalog
 from hsm.facts import Member, PackRecord, VolumePool
 from hsm.format.pack import PackInput, PackLayout, layout
 from hsm.mover.outcome import RetrySettings
+from hsm.mover.stage import Stage
 from hsm.pool import OnlinePool
 
 
@@ -23,7 +24,7 @@ class PackTooLarge(Exception):
 
 
 class SourceNotOnline(Exception):
-    """A pack cannot be written because some of its instances are not on disk; they have to be recalled first."""
+    """A pack cannot be written because some of its instances are neither on disk nor staged: they are read first."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class MoverContext:
     stable_after_s: float = 300.0
     par2_redundancy_pct: int = 0
 
+    @property
+    def stage(self) -> Stage:
+        """Where packs wait between two volumes."""
+        return Stage(self.staging / "packs")
+
     def now(self) -> datetime:
         """The time by the clock that was passed in."""
         return self.clock.now()
@@ -55,17 +61,19 @@ class PackSource:
 
 
 def pack_source(context: MoverContext, pack_id: int) -> PackSource:
-    """Lay a sealed pack out from the online pool.
+    """Lay a sealed pack out from the online pool, and from the staging area where it was read from another volume.
 
     Raises: SourceNotOnline; FormatError when the catalog's record does not give the pack's own digest.
     """
     record = context.catalog.packs.get(pack_id)
     files = context.catalog.packs.files(pack_id)
-    absent = [m.sop_instance_uid for m in record.members if m.instance_id not in files]
+    stage = context.stage
+    staged = stage.present(record.digest)
+    absent = [m.sop_instance_uid for m in record.members if m.instance_id not in files and m.offset_bytes not in staged]
     if absent:
         raise SourceNotOnline(
             f"pack {record.digest[:12]}: {len(absent)} of {len(record.members)} instances are not on disk (first "
-            f"{absent[0]}); the study has to be recalled first"
+            f"{absent[0]}); they have to be read from another volume first"
         )
     plan = layout(
         record.study_json.encode(),
@@ -78,4 +86,9 @@ def pack_source(context: MoverContext, pack_id: int) -> PackSource:
         raise PackInconsistent(
             f"pack {record.digest[:12]}: the catalog's members give {plan.digest[:12]}; nothing is written"
         )
-    return PackSource(record, plan, lambda member: context.pool.open(files[member.instance_id]))
+
+    def open_member(member: Member) -> BinaryIO:
+        file = files.get(member.instance_id)
+        return stage.open(record.digest, member) if file is None else context.pool.open(file)
+
+    return PackSource(record, plan, open_member)

@@ -68,6 +68,7 @@ class DiscWriter:
         except (FormatError, PoolError, OSError, PackTooLarge, CopyRefused, CommandFailed) as error:
             # The source or the staging area failed; the disc was not touched.
             for load in loads:
+                self._context.stage.drop(load.source.record.digest)  # what of it was staged is read again
                 self._report.failed(load.job, error)
         except (DriverError, CatalogError) as error:
             for load in loads:

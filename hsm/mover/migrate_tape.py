@@ -129,6 +129,7 @@ class TapeWriter:
             address = self._session.append(stream)
         except (FormatError, PoolError, OSError) as error:
             # The source failed, not the tape: step back over the torn file and keep what came before it.
+            context.stage.drop(source.record.digest)  # what of it was staged is read again
             batch.jobs.remove(job)
             batch.begun.remove(copy_id)
             context.catalog.copies.unwrite([copy_id])

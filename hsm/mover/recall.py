@@ -18,6 +18,7 @@ from hsm.mover.context import MoverContext
 from hsm.mover.repair import restore
 from hsm.mover.report import Report
 from hsm.pool import PoolError
+from hsm.states import IllegalTransition
 
 GAP_BYTES = 64 * 1024 * 1024  # reading over a gap of this size is faster than a locate
 COMMIT_EVERY = 200  # instances: so that a long recall is useful before it ends
@@ -157,5 +158,9 @@ class Recaller:
 
     def _doubt(self, job: JobRecord, error: Exception) -> None:
         copy = self._copy(job.pack_id or 0)
-        self._context.catalog.copies.doubt(copy.id, self._session.drive_serial, str(error), self._context.now())
+        try:
+            self._context.catalog.copies.doubt(copy.id, self._session.drive_serial, str(error), self._context.now())
+        except IllegalTransition as beyond:  # given up meanwhile
+            log.info("copy_not_doubted", volume=self._session.barcode, pack=copy.pack_digest, reason=str(beyond))
+            return
         log.warning("copy_doubted", volume=self._session.barcode, pack=copy.pack_digest, reason=str(error))

@@ -55,6 +55,9 @@ def _look(session: TapeSession | DiscSession, volume: VolumeRecord) -> Finding:
         what = f"the {'tape' if is_tape else 'disc'} with barcode {volume.barcode} carries the label of {seen.barcode}"
         advice = "barcodes were swapped: put the right barcode on it"
         return Finding(seen.kind, False, what, advice, seen.barcode, seen.uuid)
+    if volume.uuid is None and seen.uuid == volume.former_uuid:
+        what = "it was emptied, and still carries its former label until it is labelled again"
+        return Finding(seen.kind, True, what, "", seen.barcode, seen.uuid)
     if volume.uuid is None:
         return _unknown(session, volume, seen)
     if seen.uuid != volume.uuid:

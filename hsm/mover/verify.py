@@ -8,26 +8,20 @@ from collections.abc import Iterable, Iterator
 import structlog
 
 from drivers.base import RECORD_BYTES
-from drivers.errors import Blame, DriverError
+from drivers.errors import Blame, DriverError, EndOfData
 from hsm.facts import CopyRecord, JobRecord
 from hsm.format.errors import FormatError
 from hsm.format.reading import verify_stream
 from hsm.library import DiscSession, TapeSession
 from hsm.mover.context import MoverContext
+from hsm.mover.judging import doubt
 from hsm.mover.report import Report
+from hsm.states import READABLE_COPIES, CopyState, IllegalTransition
 
 PROGRESS_BYTES = 256 * RECORD_BYTES
-LOSE_AFTER_DOUBTS = 2  # by two drives; by one drive alone it takes one more
-LOSE_AFTER_DOUBTS_ONE_DRIVE = 3
+VERIFIABLE = READABLE_COPIES | {CopyState.SUSPECT}
 
 log = structlog.get_logger()
-
-
-def is_lost(doubts: int, drive_serial: str, doubted_by: str | None) -> bool:
-    """Whether a copy that could not be read again is given up: two drives failed on it, or one drive three times."""
-    if doubted_by is not None and doubted_by != drive_serial:
-        return doubts >= LOSE_AFTER_DOUBTS
-    return doubts >= LOSE_AFTER_DOUBTS_ONE_DRIVE
 
 
 class Verifier:
@@ -47,17 +41,25 @@ class Verifier:
             return
         catalog, now = self._context.catalog, self._context.now
         copy = catalog.copies.get(job.copy_id or 0)
+        if copy.state not in VERIFIABLE:  # given up since this was asked for
+            self._report.finished(job, f"not read back: the copy is {copy.state.value}")
+            return
         self._report.moved(job, 0, f"reading back from {self._session.barcode}")
         try:
             self._read(job, copy)
         except (FormatError, DriverError) as error:
-            if isinstance(error, DriverError) and error.blame is not Blame.VOLUME:
+            # That nothing lies where the copy should be speaks against the copy, too.
+            if isinstance(error, DriverError) and error.blame is not Blame.VOLUME and not isinstance(error, EndOfData):
                 self._report.failed(job, error)
                 raise
-            self._doubt(copy, error)
+            doubt(self._context, copy, self._session.barcode, self._session.drive_serial, error)
             self._report.finished(job, f"could not be read back: {error}")
             return
-        catalog.copies.verified(copy.id, self._session.drive_serial, now())
+        try:
+            catalog.copies.verified(copy.id, self._session.drive_serial, now())
+        except IllegalTransition as error:  # given up while it was read
+            self._report.finished(job, f"read back, and no longer wanted: {error}")
+            return
         log.info("copy_verified", volume=self._session.barcode, pack=copy.pack_digest, drive=self._session.drive_serial)
         self._report.finished(job, f"read back from {self._session.barcode}")
 
@@ -88,16 +90,3 @@ class Verifier:
             if done - told >= PROGRESS_BYTES:
                 told = done
                 self._report.moved(job, done, f"reading back from {self._session.barcode}")
-
-    def _doubt(self, copy: CopyRecord, error: Exception) -> None:
-        catalog, now = self._context.catalog, self._context.now()
-        serial = self._session.drive_serial
-        doubts = catalog.copies.doubt(copy.id, serial, str(error), now)
-        log.warning(
-            "copy_doubted", volume=self._session.barcode, pack=copy.pack_digest, drive=serial, reason=str(error)
-        )
-        if is_lost(doubts, serial, copy.doubted_by):
-            catalog.copies.lose(copy.id, str(error), now)
-            # What two drives cannot read says something about the whole volume: nothing more is entrusted to it.
-            catalog.volumes.doubt(self._session.barcode, f"a copy on it was lost: {error}", now)
-            log.error("copy_lost", volume=self._session.barcode, pack=copy.pack_digest)

@@ -9,13 +9,21 @@ from hsm.facts import CopyRecord, PackFacts, StudyFacts
 from hsm.policy.conditions import Moment, judge
 from hsm.policy.model import Copy, Keep, Pin, Policy, Release, Rule, Verify
 from hsm.policy.when import add, in_hours, last_use
-from hsm.states import OUTSIDE_PLACES, READABLE_COPIES, READABLE_VOLUMES, CopyState, JobKind, Place, VolumeState
+from hsm.states import (
+    OUTSIDE_PLACES,
+    READABLE_COPIES,
+    READABLE_VOLUMES,
+    TRUSTED_VOLUMES,
+    CopyState,
+    JobKind,
+    Place,
+    VolumeState,
+)
 
 MAX_DOUBTS = 3  # after so many failed readings in a row a copy is set aside and replaced
 
 _KNOWN_PLACES = OUTSIDE_PLACES | {Place.LIBRARY}
 _ON_THE_WAY = frozenset({CopyState.PLANNED, CopyState.WRITING})
-_TRUSTED_VOLUMES = READABLE_VOLUMES - {VolumeState.SUSPECT}
 # What lies on these is no copy any more, or will not be for long: it is made again elsewhere while it can be.
 _GONE_VOLUMES = frozenset({VolumeState.SUSPECT, VolumeState.LOST, VolumeState.RETIRED, VolumeState.SCRATCH})
 
@@ -99,7 +107,7 @@ def is_proof(copy: CopyRecord) -> bool:
     return (
         copy.state is CopyState.VERIFIED
         and copy.barcode is not None
-        and copy.volume_state in _TRUSTED_VOLUMES
+        and copy.volume_state in TRUSTED_VOLUMES
         and copy.volume_place in _KNOWN_PLACES
     )
 

@@ -16,6 +16,8 @@ from hsm.states import (
     ONLINE_TABLE,
     READABLE_COPIES,
     READABLE_VOLUMES,
+    REPACK_TABLE,
+    TRUSTED_VOLUMES,
     VOLUME_TABLE,
     WANTED_COPIES,
     WRITABLE_VOLUMES,
@@ -25,6 +27,7 @@ from hsm.states import (
     JobKind,
     JobState,
     OnlineState,
+    RepackState,
     VolumeState,
     step,
 )
@@ -37,6 +40,7 @@ TABLES: dict[str, tuple[Table, type[StrEnum], StrEnum, set[StrEnum]]] = {
     "copy": (COPY_TABLE, CopyState, CopyState.PLANNED, {CopyState.RECLAIMED}),
     "volume": (VOLUME_TABLE, VolumeState, VolumeState.BLANK, {VolumeState.RETIRED, VolumeState.LOST}),
     "drive": (DRIVE_TABLE, DriveState, DriveState.EMPTY, set()),
+    "repack": (REPACK_TABLE, RepackState, RepackState.RUNNING, {RepackState.DONE, RepackState.CANCELLED}),
     "job": (JOB_TABLE, JobState, JobState.QUEUED, {JobState.DONE, JobState.CANCELLED}),
 }
 
@@ -194,6 +198,10 @@ def test_the_sets_of_states_mean_what_they_say() -> None:
         VolumeState.REPACKING,
         VolumeState.WRITE_PROTECTED,
     } == READABLE_VOLUMES
+
+
+def test_no_proof_leans_on_a_volume_that_is_or_may_have_been_suspect() -> None:
+    assert {VolumeState.SUSPECT, VolumeState.REPACKING} == READABLE_VOLUMES - TRUSTED_VOLUMES
 
 
 def test_recalls_are_the_most_urgent_kind_of_work() -> None:

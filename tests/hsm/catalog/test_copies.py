@@ -146,7 +146,7 @@ def test_a_superseded_copy_can_be_reclaimed_and_its_place_used_again(world: Worl
     copy_id = world.copy(pack, TAPES[0])
     with pytest.raises(IllegalTransition):
         world.catalog.copies.reclaim(copy_id, START)
-    world.catalog.copies.supersede(copy_id, START)
+    world.superseded(pack, copy_id)
     world.catalog.copies.reclaim(copy_id, START)
     assert world.catalog.copies.get(copy_id).state is CopyState.RECLAIMED
     assert world.begin(pack, TAPES[0]) != copy_id

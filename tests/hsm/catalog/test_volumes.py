@@ -138,7 +138,7 @@ def test_a_lost_volume_takes_its_copies_with_it(world: World) -> None:
     verified, written = world.copy(packs[0], TAPES[0]), world.copy(packs[1], TAPES[0], verified=False)
     suspect, superseded = world.copy(packs[2], TAPES[0]), world.copy(packs[3], TAPES[0])
     copies.doubt(suspect, "V", "CRC", START)
-    copies.supersede(superseded, START)
+    world.superseded(packs[3], superseded)
     elsewhere, writing = world.copy(packs[0], TAPES[1]), world.begin(packs[4], TAPES[0])
     world.catalog.volumes.lose(TAPES[0], "fire", START)
     states = [copies.get(copy).state for copy in (verified, written, suspect, superseded, writing, elsewhere)]
@@ -163,39 +163,6 @@ def test_a_suspect_volume_can_be_lost(world: World) -> None:
     world.catalog.volumes.doubt(TAPES[0], "noise", START)
     world.catalog.volumes.lose(TAPES[0], "broken", START)
     assert world.catalog.volumes.get(TAPES[0]).state is VolumeState.LOST
-
-
-def test_a_volume_is_emptied_only_when_nothing_on_it_is_needed(world: World) -> None:
-    pack = world.packed()
-    world.labelled(*TAPES[:2])
-    old = world.copy(pack, TAPES[0])
-    volumes = world.catalog.volumes
-    volumes.close(TAPES[0], START)
-    volumes.repack(TAPES[0], START)
-    with pytest.raises(VolumeRefused, match="1 copies"):
-        volumes.drain(TAPES[0], START)
-    world.copy(pack, TAPES[1])
-    world.catalog.copies.supersede(old, START)
-    volumes.drain(TAPES[0], START)
-    volumes.erase(TAPES[0], START)
-    erased = volumes.get(TAPES[0])
-    assert (erased.state, erased.uuid, erased.used_bytes) == (VolumeState.SCRATCH, None, 0)
-    assert world.catalog.copies.get(old).state is CopyState.RECLAIMED
-    volumes.labelled(TAPES[0], "uuid-new", "lto", "LTO-8", 10**12, 3, LATER)
-    assert volumes.get(TAPES[0]).last_sequence == 0
-
-
-def test_an_erased_volume_keeps_what_was_reclaimed_before(world: World) -> None:
-    pack = world.packed()
-    world.labelled(TAPES[0])
-    old = world.copy(pack, TAPES[0])
-    world.catalog.copies.supersede(old, START)
-    world.catalog.copies.reclaim(old, START)
-    volumes = world.catalog.volumes
-    volumes.repack(TAPES[0], START)
-    volumes.drain(TAPES[0], START)
-    volumes.retire(TAPES[0], "old", START)
-    assert volumes.get(TAPES[0]).state is VolumeState.RETIRED
 
 
 def test_mounts_and_errors_are_counted(world: World) -> None:

@@ -177,6 +177,15 @@ class World:
             self.catalog.copies.verified(copy_id, "V1", START)
         return copy_id
 
+    def superseded(self, pack: PackRecord, old: int, barcode: Barcode = TAPES[2]) -> int:
+        """A copy that was made again elsewhere, read back and given up; the new one."""
+        if self.catalog.volumes.find(barcode) is None:
+            self.library(*(v.barcode for v in self.catalog.volumes.list()), barcode)
+            self.catalog.volumes.labelled(barcode, f"uuid-{barcode}", "lto", "LTO-8", 10**12, 3, START)
+        new = self.copy(pack, barcode)
+        self.catalog.copies.supersede(old, START)
+        return new
+
     def safe(self, study: int = 1, numbers: int = 2) -> PackRecord:
         """A study with verified copies on two tapes."""
         pack = self.packed(study, numbers)

@@ -21,9 +21,9 @@ from hsm.facts import Member, SeriesUid, SopInstanceUid
 from hsm.format.errors import PackDamaged
 from hsm.library import ForeignVolume, SessionClosed, VolumeNotInLibrary, WrongVolume
 from hsm.mover.breaker import Breaker
+from hsm.mover.judging import is_lost
 from hsm.mover.outcome import RetrySettings, backoff_s, decide
 from hsm.mover.recall import GAP_BYTES, runs
-from hsm.mover.verify import is_lost
 from hsm.pool import PoolFull
 from hsm.states import JobKind
 

@@ -351,6 +351,7 @@ def test_the_default_is_two_copies() -> None:
         copy("tape_a", volume_place=Place.MISSING),
         copy("tape_a", volume_place=None),
         copy("tape_a", volume_state=VolumeState.SUSPECT),
+        copy("tape_a", volume_state=VolumeState.REPACKING),
         copy("tape_a", volume_state=VolumeState.LOST),
         copy("tape_a", volume_state=VolumeState.RETIRED),
         copy("tape_a", volume_state=VolumeState.BLANK),
@@ -362,9 +363,7 @@ def test_a_copy_that_proves_nothing_does_not_count(weak: CopyRecord) -> None:
 
 
 @pytest.mark.parametrize("place", [Place.LIBRARY, Place.SHELF])
-@pytest.mark.parametrize(
-    "state", [VolumeState.FILLING, VolumeState.FULL, VolumeState.REPACKING, VolumeState.WRITE_PROTECTED]
-)
+@pytest.mark.parametrize("state", [VolumeState.FILLING, VolumeState.FULL, VolumeState.WRITE_PROTECTED])
 def test_a_verified_copy_on_a_sound_volume_counts_wherever_it_is_known_to_be(place: Place, state: VolumeState) -> None:
     assert planned(SETTLE, both(copy("tape_a", volume_place=place, volume_state=state))).releases
 

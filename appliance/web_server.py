@@ -48,6 +48,7 @@ def pages(config: Config, catalog: Catalog) -> Flask:
         secure_cookies=config.web.secure_cookies,
         session_idle_s=config.web.session_idle_s,
         session_longest_s=config.web.session_longest_s,
+        metrics_from_loopback=config.web.metrics_from_loopback,
         notice=config.web.notice,
         audit_looking=config.audit.looking,
         max_releases=config.engine.max_releases_per_tick,

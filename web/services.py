@@ -31,6 +31,7 @@ class WebSettings:
     secure_cookies: bool = False  # True behind TLS
     session_idle_s: float = 8 * 3600.0  # an unused session ends after this time
     session_longest_s: float = 7 * 86400.0  # and a used one after this
+    metrics_from_loopback: bool = False  # /metrics needs no token when this machine itself asks
     notice: str = ""  # said above the sign-in form
     zone: tzinfo = UTC  # of the absolute times
     page_size: int = 50

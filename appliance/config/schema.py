@@ -146,6 +146,11 @@ class WebSection(Section):
     )
     session_idle_s: float = Field(28800, ge=60, description="Who does nothing for so long must sign in again.")
     session_longest_s: float = Field(604800, ge=60, description="Who signed in so long ago must sign in again.")
+    metrics_from_loopback: bool = Field(
+        False,
+        description="Answer /metrics without a token to whoever asks from this machine. Leave it off behind a reverse "
+        "proxy on this machine that does not say for whom it asks.",
+    )
     notice: str = Field("", max_length=2000, description="Words above the sign-in form, as the house requires them.")
 
 

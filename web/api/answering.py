@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from hsm.access.people import UserRefused
 from hsm.access.tokens import TokenRefused
 from hsm.catalog.errors import CatalogError, CatalogUnavailable, NotCatalogued
+from hsm.media import MediaRefused
 from hsm.pool import PoolError
 from hsm.states import IllegalTransition
 from web.api.operations import PREFIX, Operation
@@ -27,6 +28,7 @@ MOST_FAULTS = 20  # that are named
 FORBIDDEN: tuple[type[Exception], ...] = (
     CatalogError,
     IllegalTransition,
+    MediaRefused,
     UserRefused,
     TokenRefused,
     DryRunImpossible,

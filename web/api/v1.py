@@ -13,7 +13,20 @@ from web.access.gate import needs
 from web.api.answering import JSON, view_of
 from web.api.openapi import document
 from web.api.operations import PREFIX, Operation
-from web.api.resources import events, holds, jobs, libraries, me, people, policies, recalls, status, studies, volumes
+from web.api.resources import (
+    events,
+    holds,
+    jobs,
+    libraries,
+    me,
+    people,
+    policies,
+    recalls,
+    status,
+    studies,
+    volume_actions,
+    volumes,
+)
 
 RESOURCES: tuple[ModuleType, ...] = (
     me,
@@ -22,6 +35,7 @@ RESOURCES: tuple[ModuleType, ...] = (
     recalls,
     jobs,
     volumes,
+    volume_actions,
     libraries,
     policies,
     holds,

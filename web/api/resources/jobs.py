@@ -4,9 +4,12 @@ from pydantic import Field
 
 from hsm.access.roles import Right
 from hsm.facts import JobRecord
+from hsm.media.wishes import right_for, why_not_cancel, why_not_retry
 from hsm.states import JobKind, JobState
+from web.access.gate import may
 from web.api.operations import Operations
-from web.api.shape import Number, Page, Paged, Shape, Time, Words, before
+from web.api.shape import Listed, Number, Page, Paged, Shape, Time, Words, before
+from web.problems import Refused
 from web.services import services
 
 operations = Operations("Jobs")
@@ -46,6 +49,15 @@ class Job(Shape):
     eta_at: Time | None
 
 
+class LogLine(Shape):
+    """One line about a job."""
+
+    number: int
+    at: Time
+    level: str
+    text: str
+
+
 class Asked(Shape):
     """A job that was asked for, or joined."""
 
@@ -78,6 +90,42 @@ def list_jobs(query: JobQuery) -> Page[Job]:
 def get_job(job_id: Number) -> Job:
     """One job."""
     return job_shape(services().catalog.jobs.get(job_id))
+
+
+@operations.get("/jobs/{job_id}/log", Right.LOOK)
+def get_job_log(job_id: Number) -> Listed[LogLine]:
+    """What was written about a job while it was done, oldest first; of a long one the beginning is left out."""
+    jobs = services().catalog.jobs
+    jobs.get(job_id)
+    lines = jobs.lines(job_id)
+    return Listed(items=tuple(LogLine(number=n.number, at=n.at, level=n.level, text=n.text) for n in lines))
+
+
+@operations.post("/jobs/{job_id}/cancel", Right.RECALL, conflicts=True)
+def cancel_job(job_id: Number) -> Job:
+    """Take back what a person asked for and has not begun. What is not a recall needs the scope `media`, too."""
+    house, job = services(), _mine_to_change(job_id)
+    if reason := why_not_cancel(job):
+        raise Refused(409, reason)
+    house.catalog.jobs.cancel(job_id, house.clock.now())
+    return get_job(job_id)
+
+
+@operations.post("/jobs/{job_id}/retry", Right.RECALL, conflicts=True)
+def retry_job(job_id: Number) -> Job:
+    """Have what was given up tried once more. What is not a recall needs the scope `media`, too."""
+    house, job = services(), _mine_to_change(job_id)
+    if reason := why_not_retry(job):
+        raise Refused(409, reason)
+    house.catalog.jobs.retry(job_id, house.clock.now())
+    return get_job(job_id)
+
+
+def _mine_to_change(job_id: int) -> JobRecord:
+    job = services().catalog.jobs.get(job_id)
+    if not may(right_for(job)):
+        raise Refused(403, f"This job is not a recall: whoever changes it needs the right {right_for(job).value}.")
+    return job
 
 
 def job_shape(job: JobRecord) -> Job:

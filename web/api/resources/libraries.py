@@ -8,9 +8,13 @@ from drivers.base import ElementKind, MediumKind
 from hsm.access.roles import Right
 from hsm.catalog.errors import NotCatalogued
 from hsm.catalog.records import DriveRecord, ElementRecord
+from hsm.media.drives import reserve, set_down, set_up
+from hsm.media.robots import ask_clean, ask_import, ask_inventory
 from hsm.states import DriveState
+from web.access.gate import known_person
 from web.api.operations import Operations
-from web.api.shape import Listed, NameText, Shape, Time
+from web.api.resources.jobs import Asked, at_job
+from web.api.shape import BarcodeText, Line, Listed, NameText, Shape, Time
 from web.services import services
 
 operations = Operations("Libraries and drives")
@@ -39,6 +43,27 @@ class LibraryPlace(Shape):
     seen_at: Time
 
 
+class Importing(Shape):
+    """What is to be brought into slots."""
+
+    barcodes: Annotated[tuple[BarcodeText, ...], Field(max_length=100)] = Field(
+        (), description="Only these; without any, all that lies in mail slots."
+    )
+    scan: bool = Field(True, description="Look at what is new: blank, ours or foreign.")
+
+
+class DriveReason(Shape):
+    """Why a drive is set aside."""
+
+    reason: Line
+
+
+class Reservation(Shape):
+    """What a drive is for."""
+
+    recalls_only: bool
+
+
 class Drive(Shape):
     """One tape drive or recorder."""
 
@@ -54,6 +79,7 @@ class Drive(Shape):
     wants_cleaning: bool
     cleaned_at: Time | None
     mounts: int
+    recalls_only: bool
     changed_at: Time
 
 
@@ -98,6 +124,55 @@ def get_drive(library: NameText, number: DriveNumber) -> Drive:
     return drive_shape(services().catalog.drives.get(library, number))
 
 
+@operations.post("/libraries/{library}/inventory", Right.MEDIA, status=202, located=at_job)
+def ask_for_inventory(library: NameText) -> Asked:
+    """Have a robot asked what is where."""
+    known(library)
+    house = services()
+    return Asked(job_id=ask_inventory(house.catalog, library, known_person().name, house.clock.now()))
+
+
+@operations.post("/libraries/{library}/import", Right.MEDIA, status=202, located=at_job)
+def ask_for_import(library: NameText, body: Importing) -> Asked:
+    """Have a robot bring what lies in its mail slots, or only these volumes, into slots."""
+    known(library)
+    house = services()
+    return Asked(
+        job_id=ask_import(house.catalog, library, body.barcodes, body.scan, known_person().name, house.clock.now())
+    )
+
+
+@operations.post("/drives/{library}/{number}/down", Right.ADMINISTER, conflicts=True, matches=get_drive)
+def set_drive_down(library: NameText, number: DriveNumber, body: DriveReason) -> Drive:
+    """Set a drive aside. What it does now is brought to its end; nothing new is begun."""
+    house = services()
+    set_down(house.catalog, library, number, body.reason, house.clock.now())
+    return get_drive(library, number)
+
+
+@operations.post("/drives/{library}/{number}/up", Right.ADMINISTER, conflicts=True, matches=get_drive)
+def set_drive_up(library: NameText, number: DriveNumber) -> Drive:
+    """Use a drive again that was set aside."""
+    house = services()
+    set_up(house.catalog, library, number, house.clock.now())
+    return get_drive(library, number)
+
+
+@operations.put("/drives/{library}/{number}/reservation", Right.ADMINISTER, matches=get_drive)
+def reserve_drive(library: NameText, number: DriveNumber, body: Reservation) -> Drive:
+    """Keep a drive for recalls, or let it do everything again."""
+    house = services()
+    reserve(house.catalog, library, number, body.recalls_only, house.clock.now())
+    return get_drive(library, number)
+
+
+@operations.post("/drives/{library}/{number}/clean", Right.ADMINISTER, status=202, conflicts=True, located=at_job)
+def ask_for_cleaning(library: NameText, number: DriveNumber) -> Asked:
+    """Have a tape drive cleaned with a cleaning cartridge, as soon as it is idle."""
+    house = services()
+    return Asked(job_id=ask_clean(house.catalog, library, number, known_person().name, house.clock.now()))
+
+
 def known(library: str) -> None:
     """Refuse a library that was never seen and that no pool names. Raises: NotCatalogued."""
     house = services()
@@ -136,5 +211,6 @@ def drive_shape(drive: DriveRecord) -> Drive:
         wants_cleaning=drive.wants_cleaning,
         cleaned_at=drive.cleaned_at,
         mounts=drive.mounts,
+        recalls_only=drive.recalls_only,
         changed_at=drive.changed_at,
     )

@@ -48,6 +48,7 @@ def pages(config: Config, catalog: Catalog) -> Flask:
         secure_cookies=config.web.secure_cookies,
         session_idle_s=config.web.session_idle_s,
         session_longest_s=config.web.session_longest_s,
+        streams=config.web.threads // 2,  # the other half goes on answering
         metrics_from_loopback=config.web.metrics_from_loopback,
         notice=config.web.notice,
         audit_looking=config.audit.looking,

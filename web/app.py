@@ -37,6 +37,7 @@ from web.views import (
     quarantine,
     requests,
     sign_in,
+    stream,
     studies,
     tokens,
     volume_actions,
@@ -66,6 +67,7 @@ VIEWS: tuple[ModuleType, ...] = (
     health,
     metrics,
     v1,
+    stream,
     dicomweb,
     dicomweb_storing,
 )

@@ -31,6 +31,9 @@ class WebSettings:
     secure_cookies: bool = False  # True behind TLS
     session_idle_s: float = 8 * 3600.0  # an unused session ends after this time
     session_longest_s: float = 7 * 86400.0  # and a used one after this
+    streams: int = 4  # of server-sent events that one process keeps open; each holds one of its threads
+    streams_of_one: int = 2  # of one person
+    stream_every_s: float = 1.0  # how often the catalog is looked at for all of them
     metrics_from_loopback: bool = False  # /metrics needs no token when this machine itself asks
     notice: str = ""  # said above the sign-in form
     zone: tzinfo = UTC  # of the absolute times

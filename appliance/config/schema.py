@@ -134,7 +134,13 @@ class WebSection(Section):
 
     host: Host = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all networks.")
     port: Port = Field(8080, description="TCP port of the web server.")
-    threads: int = Field(8, ge=1, le=256, description="Requests that are answered at a time.")
+    threads: int = Field(
+        8,
+        ge=1,
+        le=256,
+        description="Requests that are answered at a time. At most half of them are streams of progress, which stay "
+        "open; pages that get none ask again every few seconds.",
+    )
     trusted_hosts: tuple[Host, ...] = Field(
         (),
         description="Further names, without port, under which the pages are asked for, for example by a reverse proxy. "

@@ -98,6 +98,7 @@ def test_every_route_refuses_everyone_without_the_right(world: World, role: Role
         else:
             token = token_of(client, "/sign-in" if role is None else "/password")
             answer = client.open(path, method=method, headers={"Origin": ORIGIN}, data={"form_token": token})
+        answer.close()  # a stream would stay open
         refused = answer.status_code in (401, 403) or "/sign-in?" in answer.headers.get("Location", "")
         refused = refused or (role is None and answer.headers.get("Location") == "/sign-in")
         assert refused is not allowed, f"{rule.endpoint} as {role}: {answer.status}"

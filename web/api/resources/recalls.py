@@ -90,7 +90,7 @@ def list_recalls(query: RecallQuery) -> Page[RecallLine]:
     )
     shown = found[: query.limit]
     following = str(shown[-1].id) if len(found) > query.limit else None
-    return Page(items=tuple(_line(one) for one in shown), next_cursor=following)
+    return Page(items=tuple(recall_line(one) for one in shown), next_cursor=following)
 
 
 @operations.post("/recalls/{recall_id}/cancel", Right.RECALL, conflicts=True)
@@ -112,7 +112,8 @@ def get_recall(recall_id: Number) -> Recall:
     return _recall(status, place)
 
 
-def _line(one: RequestRecord) -> RecallLine:
+def recall_line(one: RequestRecord) -> RecallLine:
+    """One request as a list tells it."""
     return RecallLine(
         id=one.id,
         study_instance_uid=one.study_instance_uid,

@@ -1,13 +1,14 @@
 """Patients, studies and series come into being with their first instance and count what they hold."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, select, update
 
-from hsm.catalog.database import AnyRow, RunAgain
+from hsm.catalog.database import RunAgain
 from hsm.catalog.events import add
+from hsm.catalog.prepared import Prepared
 from hsm.catalog.rows import insert_new, table_of
 from hsm.catalog.search import describe
 from hsm.catalog.text import clean, clean_json, clean_number
@@ -47,6 +48,26 @@ class Place:
         self.changed_at = at if self.changed_at is None else max(self.changed_at, at)
 
 
+class _StudyRow(NamedTuple):
+    """What of a study is looked at for every arrival."""
+
+    id: int
+    patient_fk: int
+    study_instance_uid: str
+    modalities: list[str]
+    study_date: date | None
+    study_time: str
+    accession_number: str
+    study_id: str
+    description: str
+    institution: str
+    instance_count: int
+    patient_name_folded: str
+    patient_id: str
+    issuer: str
+    latest_name: str
+
+
 _STUDY_COLUMNS = (
     Study.id,
     Study.patient_fk,
@@ -62,27 +83,28 @@ _STUDY_COLUMNS = (
     Study.patient_name_folded,
     Patient.patient_id,
     Patient.issuer,
-    Patient.name.label("latest_name"),
+    Patient.name,
 )
 
 
-# What every arrival asks is built once: building a statement costs more than running it. The study is locked until the
-# transaction ends: its counts and its packs have one writer at a time.
-_FIND_STUDY = (
+# The study is locked until the transaction ends: its counts and its packs have one writer at a time.
+_FIND_STUDY = Prepared(
     select(*_STUDY_COLUMNS)
     .join(Patient, Patient.id == Study.patient_fk)
-    .where(Study.study_instance_uid == bindparam("uid"))
-    .with_for_update(of=Study, key_share=True)
+    .where(Study.study_instance_uid == bindparam("uid", type_=Study.study_instance_uid.type))
+    .with_for_update(of=Study, key_share=True),
+    _STUDY_COLUMNS,
 )
-_FIND_SERIES = select(Series.id).where(
-    Series.study_fk == bindparam("study"), Series.series_instance_uid == bindparam("uid")
+_FIND_SERIES = Prepared(
+    select(Series.id).where(Series.study_fk == bindparam("study"), Series.series_instance_uid == bindparam("uid")),
+    (Series.id,),
 )
-_COUNT_SERIES = (
+_COUNT_SERIES = Prepared(
     update(table_of(Series))
     .where(Series.id == bindparam("series"))
     .values(instance_count=Series.instance_count + bindparam("more_instances"))
 )
-_COUNT_STUDY = (
+_COUNT_STUDY = Prepared(
     update(table_of(Study))
     .where(Study.id == bindparam("study"))
     .values(
@@ -95,8 +117,9 @@ _COUNT_STUDY = (
 )
 
 
-def _find_study(connection: Connection, study_uid: str) -> AnyRow | None:
-    return connection.execute(_FIND_STUDY, {"uid": study_uid}).first()
+def _find_study(connection: Connection, study_uid: str) -> _StudyRow | None:
+    found = _FIND_STUDY.first(connection, {"uid": study_uid})
+    return None if found is None else _StudyRow(*found)
 
 
 def place_of(connection: Connection, arrival: Arrival) -> Place:
@@ -169,9 +192,9 @@ def _patient(connection: Connection, header: Header) -> int:
 def _series(connection: Connection, arrival: Arrival, study_id: int) -> tuple[int, bool]:
     header = arrival.header
     key = {"study": study_id, "uid": header.series_instance_uid}
-    found = connection.execute(_FIND_SERIES, key).scalar()
+    found = _FIND_SERIES.first(connection, key)
     if found is not None:
-        return int(found), False
+        return int(found[0]), False
     made = insert_new(
         connection,
         Series,
@@ -192,7 +215,7 @@ def _series(connection: Connection, arrival: Arrival, study_id: int) -> tuple[in
     return made, True
 
 
-def _fill(connection: Connection, header: Header, study: AnyRow) -> bool:
+def _fill(connection: Connection, header: Header, study: _StudyRow) -> bool:
     """What the study lacks and this object has; whether there was something."""
     values = {
         "study_date": header.study_date,
@@ -208,7 +231,7 @@ def _fill(connection: Connection, header: Header, study: AnyRow) -> bool:
     return bool(missing)
 
 
-def _compare(connection: Connection, arrival: Arrival, study: AnyRow, new_series: bool) -> None:
+def _compare(connection: Connection, arrival: Arrival, study: _StudyRow, new_series: bool) -> None:
     """Note where an object contradicts its study or patient: once a series, or when the name really changes."""
     header = arrival.header
     fields = {"source_aet": arrival.source_aet, "instance": header.sop_instance_uid}
@@ -234,10 +257,10 @@ def count_in(connection: Connection, places: dict[str, Place]) -> None:
             studies.setdefault(place.study_id, []).append(place)
             if place.instances:
                 counted = {"series": place.series_id, "more_instances": place.instances}
-                connection.execute(_COUNT_SERIES, counted)
+                _COUNT_SERIES.run(connection, counted)
     for study_id, parts in studies.items():
-        connection.execute(
-            _COUNT_STUDY,
+        _COUNT_STUDY.run(
+            connection,
             {
                 "study": study_id,
                 "more_instances": sum(part.instances for part in parts),

@@ -2,22 +2,36 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, bindparam, delete, select, tuple_
 
 from hsm.catalog import superseding
 from hsm.catalog.database import Database, RunAgain
+from hsm.catalog.errors import CatalogUnavailable
 from hsm.catalog.events import add
 from hsm.catalog.hierarchy import Place, count_in, place_of
+from hsm.catalog.prepared import Prepared
 from hsm.catalog.records import Outcome, OutcomeKind, QuarantinedFile
-from hsm.catalog.rows import in_chunks, insert_new, insert_row, select_instances, stored_instance
+from hsm.catalog.rows import (
+    INSTANCE_COLUMNS,
+    in_chunks,
+    insert_new,
+    insert_row,
+    insert_unless_there,
+    select_instances,
+    stored_instance,
+    table_of,
+)
 from hsm.catalog.text import clean, clean_json, clean_number
+from hsm.catalog.together import Together
 from hsm.facts import Arrival, PoolFile, StoredInstance
 from hsm.models import Instance, Quarantined
 from hsm.states import OnlineState
 
 OnConflict = Literal["refuse", "replace"]
+MOST_TOGETHER = 64  # arrivals in one transaction
 
 
 def instance_values(arrival: Arrival, place: Place) -> dict[str, Any]:
@@ -43,13 +57,34 @@ def instance_values(arrival: Arrival, place: Place) -> dict[str, Any]:
     }
 
 
-# What every arrival asks is built once: building a statement costs more than running it.
-_FIND = select_instances().where(Instance.sop_instance_uid == bindparam("sop"))
+_FIND = Prepared(select_instances().where(Instance.sop_instance_uid == bindparam("sop")), INSTANCE_COLUMNS)
+_ADD = Prepared(
+    lambda dialect: insert_unless_there(table_of(Instance), dialect),
+    (Instance.id,),
+    (
+        "series_fk",
+        "study_fk",
+        "sop_instance_uid",
+        "sop_class_uid",
+        "transfer_syntax_uid",
+        "instance_number",
+        "attributes",
+        "size_bytes",
+        "sha256",
+        "dataset_sha256",
+        "dataset_offset",
+        "source_aet",
+        "received_at",
+        "online_state",
+        "pool_directory",
+        "pool_path",
+    ),
+)
 
 
 def find_instance(connection: Connection, sop_instance_uid: str) -> StoredInstance | None:
     """The instance of that UID."""
-    row = connection.execute(_FIND, {"sop": sop_instance_uid}).first()
+    row = _FIND.first(connection, {"sop": sop_instance_uid})
     return None if row is None else stored_instance(row)
 
 
@@ -69,7 +104,7 @@ def record_in(
         place = places.get(header.series_instance_uid)
         if place is None or place.study_uid != header.study_instance_uid:
             place = places[header.series_instance_uid] = place_of(connection, arrival)
-        if insert_new(connection, Instance, instance_values(arrival, place)) is not None:
+        if _ADD.first(connection, instance_values(arrival, place)) is not None:
             place.add(arrival)
             return Outcome(OutcomeKind.ACCEPTED)
         raise RunAgain(f"instance {header.sop_instance_uid} arrived twice at the same moment")
@@ -130,6 +165,10 @@ class Intake:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._together = {
+            choice: Together(partial(self._record, on_conflict=choice), MOST_TOGETHER, CatalogUnavailable)
+            for choice in get_args(OnConflict)
+        }
 
     def record(self, arrival: Arrival, on_conflict: OnConflict = "refuse") -> Outcome:
         """Catalogue one object whose file is durable.
@@ -138,12 +177,16 @@ class Intake:
         volumes now. Same UID and other content, study or series: CONFLICT, unless `on_conflict` is "replace" and only
         the content differs: then REPLACED. In every case but ACCEPTED one file is left over for the caller to discard
         (ALREADY_STORED: the new), or to quarantine (CONFLICT: the new; REPLACED: the old, if it has one).
+
+        Arrivals of several threads share one commit, and none is answered before it.
         """
-        return self.record_many([arrival], on_conflict)[0]
+        return self._together[on_conflict].ask(arrival)
 
     def record_many(self, arrivals: Sequence[Arrival], on_conflict: OnConflict = "refuse") -> list[Outcome]:
         """Catalogue several objects with one commit; outcomes in the order of the arrivals."""
+        return self._record(arrivals, on_conflict)
 
+    def _record(self, arrivals: Sequence[Arrival], on_conflict: OnConflict) -> list[Outcome]:
         # All processes lock studies in one order, whatever order the objects came in.
         order = sorted(range(len(arrivals)), key=lambda n: (arrivals[n].header.study_instance_uid, n))
 

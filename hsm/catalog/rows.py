@@ -44,7 +44,8 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
 
 
 @cache
-def _insert_unless_there(table: Table, dialect: str) -> ReturningInsert[int]:
+def insert_unless_there(table: Table, dialect: str) -> ReturningInsert[int]:
+    """A statement that inserts a row unless its unique key is there, and gives the new id back."""
     make = postgresql.insert if dialect == "postgresql" else sqlite.insert
     return make(table).on_conflict_do_nothing().returning(table.c.id)
 
@@ -59,7 +60,7 @@ def insert_new(connection: Connection, model: type[DeclarativeBase], values: Map
 
     Waits for another process that is inserting the same key, so that None means: it is there now.
     """
-    statement = _insert_unless_there(table_of(model), connection.dialect.name)
+    statement = insert_unless_there(table_of(model), connection.dialect.name)
     made = connection.execute(statement, dict(values)).first()
     return None if made is None else int(made[0])
 

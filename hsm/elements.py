@@ -21,6 +21,19 @@ MAX_ELEMENTS = 2_000_000  # of one data set; enhanced objects with thousands of 
 MAX_PADDING_BYTES = 1 << 16  # zeros behind the last element
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """The structures of element headers in one byte order, made once: every element of every object is read by them."""
+
+    explicit: struct.Struct  # group, element, VR, short length
+    implicit: struct.Struct  # group, element, length
+    long: struct.Struct
+
+
+_LITTLE = _Layout(struct.Struct("<HH2sH"), struct.Struct("<HHI"), struct.Struct("<I"))
+_BIG = _Layout(struct.Struct(">HH2sH"), struct.Struct(">HHI"), struct.Struct(">I"))
+
+
 class Malformed(Exception):
     """The bytes are not a whole data set; the message says where it stops making sense."""
 
@@ -285,22 +298,21 @@ class Walker:
 
 def read_element_header(source: Source, encoding: Encoding) -> tuple[int, str, int]:
     """Tag, VR ("" where none is written) and length of the next element. Raises: Malformed."""
-    order = "<" if encoding.little else ">"
+    layout = _LITTLE if encoding.little else _BIG
     start = source.take(8)
-    group, element = struct.unpack(order + "HH", start[:4])
+    group, element, vr, short = layout.explicit.unpack(start)
     tag = group << 16 | element
-    vr = start[4:6]
     # items and delimiters have no VR; elements that do not look like explicit ones are read as implicit, as peers do
     if encoding.implicit or group == 0xFFFE or not (vr.isalpha() and vr.isupper()):
-        return tag, "", struct.unpack(order + "I", start[4:])[0]
+        return tag, "", layout.implicit.unpack(start)[2]
     if vr in LONG_VRS:
-        return tag, vr.decode("ascii"), struct.unpack(order + "I", source.take(4))[0]
-    return tag, vr.decode("ascii"), struct.unpack(order + "H", start[6:])[0]
+        return tag, vr.decode("ascii"), layout.long.unpack(source.take(4))[0]
+    return tag, vr.decode("ascii"), short
 
 
 def read_item_header(source: Source, encoding: Encoding) -> tuple[int, int]:
     """Tag and length of the next item or delimiter. Raises: Malformed."""
-    group, element, size = struct.unpack("<HHI" if encoding.little else ">HHI", source.take(8))
+    group, element, size = (_LITTLE if encoding.little else _BIG).implicit.unpack(source.take(8))
     return group << 16 | element, size
 
 

@@ -6,8 +6,9 @@ Source: PS3.10 section 7.1, PS3.5 section 7, PS3.3 C.7.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 from hsm.charsets import decode, encodings_of
@@ -28,6 +29,7 @@ from hsm.format.text import is_uid
 from hsm.values import date_of, int_of, json_of, tag_key, text_of, texts_of, time_of
 
 MAX_VALUE_BYTES = 64 * 1024  # of one header element; longer ones are not kept
+_REMEMBERED_BYTES = 128  # of values that are not worked out again for each object
 MAX_META_BYTES = 1 << 20  # of the file meta
 _PREAMBLE_BYTES = 128
 _META = Encoding(implicit=False, little=True)
@@ -140,8 +142,16 @@ def read_dataset_header(stream: BinaryIO, transfer_syntax_uid: str) -> Header:
 
     Raises: HeaderInvalid when it is not whole, or identifies no instance.
     """
+    deflated = encoding_of(transfer_syntax_uid).deflated
+    return header_from(InflatingSource(stream) if deflated else FileSource(stream), transfer_syntax_uid)
+
+
+def header_from(source: Source, transfer_syntax_uid: str) -> Header:
+    """Read a whole data set, inflated if need be, from where it begins.
+
+    Raises: HeaderInvalid when it is not whole, or identifies no instance.
+    """
     encoding = encoding_of(transfer_syntax_uid)
-    source: Source = InflatingSource(stream) if encoding.deflated else FileSource(stream)
     found: dict[int, Element] = {}
     try:
         for element in Walker(source, encoding, _WANTED, MAX_VALUE_BYTES).walk():
@@ -151,10 +161,25 @@ def read_dataset_header(stream: BinaryIO, transfer_syntax_uid: str) -> Header:
     return _header(found, transfer_syntax_uid)
 
 
+def _json_of(element: Element, encodings: tuple[str, ...]) -> dict[str, Any] | None:
+    if len(element.value) > _REMEMBERED_BYTES:
+        return json_of(element, encodings)
+    how = element.encoding
+    return _remembered(element.tag, element.vr, element.value, how.implicit, how.little, encodings)
+
+
+@lru_cache(maxsize=8192)
+def _remembered(
+    tag: int, vr: str, value: bytes, implicit: bool, little: bool, encodings: tuple[str, ...]
+) -> dict[str, Any] | None:
+    """What a short value says. The objects of a series say mostly the same; nobody may change what this returns."""
+    return json_of(Element(tag, vr, value, Encoding(implicit, little)), encodings)
+
+
 def _header(found: Mapping[int, Element], transfer_syntax_uid: str) -> Header:
     charset_element = found.get(0x00080005)
     terms = [] if charset_element is None else texts_of(charset_element, ["ascii"])
-    encodings = encodings_of(terms)
+    encodings = tuple(encodings_of(terms))
 
     def text(tag: int, limit: int = 1 << 16) -> str:
         element = found.get(tag)
@@ -163,8 +188,8 @@ def _header(found: Mapping[int, Element], transfer_syntax_uid: str) -> Header:
     def first(tag: int, limit: int = 1 << 16) -> str:
         return text(tag, limit).split("\\")[0].strip()
 
-    def attributes(tags: Iterable[int]) -> dict[str, Any]:
-        said = {tag_key(tag): json_of(found[tag], encodings) for tag in sorted(tags) if tag in found}
+    def attributes(tags: Set[int]) -> dict[str, Any]:
+        said = {tag_key(tag): _json_of(found[tag], encodings) for tag in sorted(found.keys() & tags)}
         return {key: value for key, value in said.items() if value is not None}
 
     def identity(tag: int, name: str) -> str:

@@ -19,9 +19,11 @@ from hsm.catalog import Catalog
 from hsm.catalog.errors import CatalogUnavailable
 from hsm.catalog.intake import OnConflict
 from hsm.catalog.records import Outcome, OutcomeKind
+from hsm.elements import encoding_of
 from hsm.facts import Arrival, Header, PoolFile, StoredInstance
 from hsm.filemeta import file_meta
-from hsm.header import MAX_META_BYTES, HeaderInvalid, read_dataset_header, read_file_meta
+from hsm.head import HEAD_BYTES, HeadSource
+from hsm.header import MAX_META_BYTES, HeaderInvalid, header_from, read_dataset_header, read_file_meta
 from hsm.incoming import Incoming, PoolError
 from hsm.pool import OnlinePool
 
@@ -88,6 +90,7 @@ class Arriving:
         self._whole = hashlib.sha256()
         self._dataset = hashlib.sha256()
         self._size_bytes = 0
+        self._head = bytearray()
         self._transfer_syntax_uid = ""
         self._dataset_offset = 0
         self._announced = Announced()
@@ -125,6 +128,8 @@ class Arriving:
         self._whole.update(data)
         self._dataset.update(data)
         self._size_bytes += len(data)
+        if (room := HEAD_BYTES - len(self._head)) > 0:
+            self._head += data[:room]
 
     def copy_file(self, stream: BinaryIO, announced: Announced | None = None) -> None:
         """Take a whole Part 10 file from a stream, byte for byte.
@@ -172,10 +177,21 @@ class Arriving:
         return self._settle(arrival, self._record(arrival), keep_refused)
 
     def _understand(self) -> Header:
+        if encoding_of(self._transfer_syntax_uid).deflated:
+            with self._stored() as stream:
+                return read_dataset_header(stream, self._transfer_syntax_uid)
+        source = HeadSource(self._head, self._size_bytes - self._dataset_offset, self._stored)
+        try:
+            return header_from(source, self._transfer_syntax_uid)
+        finally:
+            source.close()
+
+    def _stored(self) -> BinaryIO:
+        """What was written so far, from the beginning of the data set."""
         self._incoming.file.flush()
-        with self._incoming.path.open("rb") as stream:
-            stream.seek(self._dataset_offset)
-            return read_dataset_header(stream, self._transfer_syntax_uid)
+        stream = self._incoming.path.open("rb")
+        stream.seek(self._dataset_offset)
+        return stream
 
     def _differs(self, header: Header) -> str:
         for name, said, found in (

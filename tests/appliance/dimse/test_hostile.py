@@ -321,12 +321,12 @@ def test_a_peer_has_the_patience_it_was_given() -> None:
 
 
 def test_each_context_is_answered_on_its_own(node: Node) -> None:
-    hanging_protocol, commitment = "1.2.840.10008.5.1.4.38.1", "1.2.840.10008.1.20.1"
+    hanging_protocol, printing = "1.2.840.10008.5.1.4.38.1", "1.2.840.10008.5.1.1.9"
     proposals = [
         (CT, EXPLICIT),
         (CT, "1.2.3.4.5"),
         (hanging_protocol, EXPLICIT),
-        (commitment, EXPLICIT),
+        (printing, EXPLICIT),
         (STUDY_FIND, "1.2.840.10008.1.2.4.50"),
         ("1.2.840.10008.5.1.4.1.1.5", EXPLICIT),  # nuclear medicine of 1993, retired
         (STUDY_FIND, IMPLICIT),

@@ -19,6 +19,7 @@ from hsm.catalog.intake import OnConflict
 from hsm.commitment.levels import Level
 from hsm.facts import DiskFacts, VolumePool
 from hsm.mover.outcome import RetrySettings
+from hsm.notices.sending import SendSettings
 from hsm.policy import check, parse
 from hsm.pool import OnlinePool
 from hsm.ticking import TickSettings
@@ -183,6 +184,26 @@ def dimse_settings(config: Config) -> DimseSettings:
         idle_s=dicom.idle_timeout_s,
         keepalive_s=dicom.keepalive_s,
         patience_s=dicom.recall_patience_s,
+    )
+
+
+def send_settings(config: Config) -> SendSettings:
+    """How notifications leave the house."""
+    notify = config.notify
+
+    def file(path: Path) -> Path | None:
+        return config.resolve(path) if path != Path() else None
+
+    return SendSettings(
+        house=notify.house,
+        pages=notify.pages,
+        smtp_host=notify.smtp_host,
+        smtp_port=notify.smtp_port,
+        smtp_security=notify.smtp_security,
+        smtp_user=notify.smtp_user,
+        smtp_password_file=file(notify.smtp_password_file),
+        sender=notify.sender,
+        webhook_secret_file=file(notify.webhook_secret_file),
     )
 
 

@@ -3,10 +3,19 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 
-from appliance.build import disk_facts, open_cards, open_catalog, open_pool, retry_settings, tick_settings, volume_pools
+from appliance.build import (
+    disk_facts,
+    open_cards,
+    open_catalog,
+    open_pool,
+    retry_settings,
+    send_settings,
+    tick_settings,
+    volume_pools,
+)
 from appliance.config import Config
 from appliance.devices import open_devices
 from appliance.peers import check_all, peering
@@ -23,11 +32,18 @@ from hsm.engine.routines import Routines
 from hsm.figures.observer import EVERY_S as OBSERVE_EVERY_S
 from hsm.figures.observer import Observer
 from hsm.library import Library
+from hsm.notices.dispatch import EVERY_S as TELL_EVERY_S
+from hsm.notices.dispatch import Dispatcher
 from hsm.pool import OnlinePool
 from hsm.rebuild import RebuildReport
 from hsm.rebuild import rebuild as rebuild_catalog
 
 TIDY_EVERY_S = 86400.0
+
+
+def local_zone() -> tzinfo:
+    """The zone of this machine, in which working hours and weekends are meant."""
+    return datetime.now(UTC).astimezone().tzinfo or UTC
 
 
 def engine_settings(config: Config) -> EngineSettings:
@@ -124,9 +140,12 @@ def working_beside(config: Config, catalog: Catalog, pool: OnlinePool, engine: E
     clock = SystemClock()
     folders = (config.archive.data_dir, *config.online_directories)
     observer = Observer(catalog, partial(disk_facts, config, pool), folders, clock)
+    dispatcher = Dispatcher(catalog, send_settings(config), clock, local_zone())
     chores = [
         Chore("observe", OBSERVE_EVERY_S, observer.observe),
         Chore("thin_samples", TIDY_EVERY_S, observer.tidy),
+        Chore("tell", TELL_EVERY_S, dispatcher.round),
+        Chore("forget_told", TIDY_EVERY_S, dispatcher.tidy),
     ]
     if config.dicom.echo_every_s:
         known = peering(config)

@@ -67,6 +67,7 @@ def pages(config: Config, catalog: Catalog) -> Flask:
             label_sheet=of_volumes.sheet,
             destinations=partial(destinations, config, catalog),
             peering=peering(config),
+            send=build.send_settings(config),
         )
     )
 

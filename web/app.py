@@ -31,6 +31,7 @@ from web.views import (
     jobs,
     library,
     metrics,
+    notifications,
     peers,
     people,
     policies,
@@ -62,6 +63,7 @@ VIEWS: tuple[ModuleType, ...] = (
     quarantine,
     people,
     peers,
+    notifications,
     tokens,
     sign_in,
     health,
@@ -83,6 +85,7 @@ NAVIGATION = (
     ("quarantine.index", "Quarantine", Right.LOOK),
     ("people.index", "People", Right.ADMINISTER),
     ("peers.index", "Peers", Right.ADMINISTER),
+    ("notifications.index", "Notifications", Right.ADMINISTER),
 )
 PART_OF = {
     "audit": "events",

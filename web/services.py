@@ -12,6 +12,7 @@ from hsm.archive import Archive
 from hsm.cards import CardMaker
 from hsm.catalog import Catalog
 from hsm.facts import DiskFacts, VolumePool, VolumeRecord
+from hsm.notices.sending import SendSettings
 from hsm.peers.model import Peering
 
 EXTENSION = "firn"
@@ -74,6 +75,7 @@ class Services:
     destinations: Callable[[], Sequence[str]] = tuple  # AE titles that studies can be sent to
     label_sheet: LabelSheet | None = None  # None: where nobody prints
     peering: Peering | None = None  # None: nobody asks peers here
+    send: SendSettings | None = None  # how notifications leave; None: they do not
 
 
 def services() -> Services:

@@ -110,6 +110,20 @@ def set_role(context: typer.Context, name: NameArgument, role: Annotated[Role, t
 
 
 @users_app.command()
+def mail(
+    context: typer.Context, name: NameArgument, address: Annotated[str, typer.Argument(help="'' for none.")]
+) -> None:
+    """Say where an account is told that a study it asked for is ready."""
+    current = session(context)
+    found = _known(current, name)
+    try:
+        current.catalog.accounts.set_mail(found.name, address.strip(), getuser(), current.now())
+    except UserRefused as error:
+        raise refused(f"{error}.") from None
+    current.say(f"{safe(found.name)} is told at {safe(address)}." if address else f"{safe(found.name)} gets no mail.")
+
+
+@users_app.command()
 def close(context: typer.Context, name: NameArgument) -> None:
     """Close an account; its sessions end at once."""
     current = session(context)

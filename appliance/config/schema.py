@@ -289,6 +289,26 @@ class AuditSection(Section):
     looking: bool = Field(False, description="Also write down who looked at which study.")
 
 
+class NotifySection(Section):
+    """How notifications leave the house; who is told of what is said on the page Notifications."""
+
+    house: str = Field("firn", min_length=1, max_length=60, description="What messages call this archive.")
+    pages: str = Field(
+        "", description="Address of the pages for links in messages; empty: none.", examples=["https://archive.example"]
+    )
+    smtp_host: str = Field("", description="Mail server that takes messages; empty: no mail is sent.")
+    smtp_port: Port = Field(25, description="Its TCP port: 587 is usual with starttls, 465 with tls.")
+    smtp_security: Literal["none", "starttls", "tls"] = Field(
+        "starttls", description="Whether the connection is encrypted: never, once it is open, or from its start."
+    )
+    smtp_user: str = Field("", description="Name to sign in with at the mail server; empty: without.")
+    smtp_password_file: Path = Field(Path(), description="File that holds the password for it, readable by Firn alone.")
+    sender: str = Field("", description="Sender of the messages.", examples=["firn@archive.example"])
+    webhook_secret_file: Path = Field(
+        Path(), description="File with the secret that signs webhooks (HMAC-SHA256); empty: they are not signed."
+    )
+
+
 class LogSection(Section):
     """One line an event, on standard error."""
 
@@ -312,6 +332,7 @@ class Config(Section):
     policy: PolicySection = PolicySection()
     engine: EngineSection = EngineSection()
     audit: AuditSection = AuditSection()
+    notify: NotifySection = NotifySection()
     log: LogSection = LogSection()
 
     def resolve(self, path: str | Path) -> Path:

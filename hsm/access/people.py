@@ -28,6 +28,7 @@ class Person:
     locked_until: datetime | None
     created_at: datetime
     signed_in_at: datetime | None
+    mail: str = ""  # told of what the person asked for
 
     def may(self, right: Right) -> bool:
         """Whether this person has a right now."""

@@ -29,6 +29,7 @@ class User(Base):
     locked_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
     signed_in_at: Mapped[datetime | None]
+    mail: Mapped[str] = mapped_column(String(254), default="")  # told of what the person asked for
 
 
 class SignIn(Base):

@@ -15,6 +15,7 @@ from hsm.catalog.database import AnyRow, Database
 from hsm.catalog.events import add
 from hsm.catalog.rows import insert_new, table_of
 from hsm.catalog.text import clean
+from hsm.notices.model import mail_fault
 
 SEEN_EVERY = timedelta(minutes=1)  # a session that is used all the time is written down this often
 
@@ -30,6 +31,7 @@ PERSON = (
     User.locked_until,
     User.created_at,
     User.signed_in_at,
+    User.mail,
 )
 
 
@@ -112,6 +114,12 @@ class Accounts:
         self._change(
             name, {"role": role.value}, "user_role_changed", {"role": role.value, "by": by}, now, takes_rights=True
         )
+
+    def set_mail(self, name: str, mail: str, by: str, now: datetime) -> None:
+        """Where a person is told that what was asked for is ready; "" for nowhere. Raises: UserRefused."""
+        if mail and (wrong := mail_fault(mail)):
+            raise UserRefused(wrong[:1].lower() + wrong[1:-1])
+        self._change(name, {"mail": mail}, "user_mail_set", {"by": by}, now)
 
     def disable(self, name: str, by: str, now: datetime) -> None:
         """Close an account and end its sessions. Raises: UserRefused, as set_role."""

@@ -36,6 +36,7 @@ class ObjectKind(StrEnum):
     PAGE = "page"
     AUDIT = "audit"
     PEER = "peer"
+    NOTIFICATION = "notification"
 
 
 class AuditOutcome(StrEnum):
@@ -82,6 +83,7 @@ AUDITED: Mapping[str, ObjectKind] = {
             "signed_out",
             "user_added",
             "user_role_changed",
+            "user_mail_set",
             "user_disabled",
             "user_enabled",
             "user_password_set",
@@ -92,6 +94,15 @@ AUDITED: Mapping[str, ObjectKind] = {
         ObjectKind.ACCOUNT,
     ),
     "policy_published": ObjectKind.POLICY,
+    **dict.fromkeys(
+        (
+            "notification_target_added",
+            "notification_target_removed",
+            "notification_rule_added",
+            "notification_rule_removed",
+        ),
+        ObjectKind.NOTIFICATION,
+    ),
     **dict.fromkeys(("peer_added", "peer_changed", "peer_removed"), ObjectKind.PEER),
     **dict.fromkeys(
         (

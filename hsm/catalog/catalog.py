@@ -21,6 +21,7 @@ from hsm.catalog.holds import Holds
 from hsm.catalog.intake import Intake
 from hsm.catalog.jobs import Jobs
 from hsm.catalog.leases import Leases
+from hsm.catalog.notices import Notices
 from hsm.catalog.packs import Packs
 from hsm.catalog.peers import Peers
 from hsm.catalog.policies import Policies
@@ -74,6 +75,7 @@ class Catalog:
         self.tokens = Tokens(database)
         self.figures = Figures(database)
         self.peers = Peers(database)
+        self.notices = Notices(database)
         self.facts = PolicyFacts(database)
         self.dump = Dump(database)
         self.rebuild = Rebuild(database)

@@ -24,6 +24,7 @@ from hsm.catalog.search import describe_all
 from hsm.columns import Base, UtcDateTime
 from hsm.figures.tables import Figure
 from hsm.models import Counter, JobLine, Lease, LibraryElement
+from hsm.notices.tables import OutboxItem
 from hsm.peers.tables import PeerCheckRow
 from hsm.search.tables import GRAM_TABLE, StudyText
 from hsm.wishes import CartItem
@@ -31,7 +32,7 @@ from hsm.wishes import CartItem
 FORMAT = 1
 # What is true only for the moment, the machine or an account, and what proves passwords: that is not for a vault.
 _MODELS_LEFT_OUT = (
-    *(Lease, LibraryElement, Counter, JobLine, CartItem, Figure, PeerCheckRow),
+    *(Lease, LibraryElement, Counter, JobLine, CartItem, Figure, PeerCheckRow, OutboxItem),
     *(User, SignIn, ApiToken),
 )
 _LEFT_OUT = frozenset(model.__tablename__ for model in _MODELS_LEFT_OUT)

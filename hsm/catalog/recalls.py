@@ -154,10 +154,11 @@ def _jobs(
 
 
 def _states(connection: Connection, request_ids: Collection[int]) -> list[RecallStatus]:
-    return [_state(connection, request_id) for request_id in request_ids]
+    return [state_in(connection, request_id) for request_id in request_ids]
 
 
-def _state(connection: Connection, request_id: int) -> RecallStatus:
+def state_in(connection: Connection, request_id: int) -> RecallStatus:
+    """What became of a request, in the caller's transaction. Raises: NotCatalogued."""
     request = one(
         connection,
         select(

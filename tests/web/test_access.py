@@ -20,6 +20,7 @@ from web.app import create_app
 PASSWORD = "correct horse battery"
 ANSWERS = {
     "ae_title": "WS1",
+    "rule_id": "1",
     "uid": "1.2.3.9",
     "barcode": "A00001L8",
     "job_id": "1",

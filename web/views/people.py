@@ -87,6 +87,19 @@ def role(name: str) -> Response:
     )
 
 
+@pages.post("/people/<name>/mail")
+@needs(Right.ADMINISTER)
+def mail(name: str) -> Response:
+    """Say where a person is told that what was asked for is ready."""
+    account, address = known(name), request.form.get("mail", "").strip()
+    return _changed(
+        lambda: services().catalog.accounts.set_mail(
+            account.name, address, known_person().name, services().clock.now()
+        ),
+        f"{account.name} is told at {address}." if address else f"{account.name} gets no mail.",
+    )
+
+
 @pages.post("/people/<name>/password")
 @needs(Right.ADMINISTER)
 def password(name: str) -> Response:

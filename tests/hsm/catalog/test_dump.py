@@ -12,6 +12,7 @@ from hsm.access.roles import Right, Role
 from hsm.catalog import Catalog, CatalogForeign, CatalogTooNew, DumpDamaged
 from hsm.catalog.dump import TABLES
 from hsm.catalog.figures import Flow, Usage
+from hsm.notices.model import Calendar, Rule, Target, TargetKind
 from hsm.peers.model import PeerRecord
 from tests.hsm.catalog.world import LATER, START, TAPES, World, arrival, study_uid
 
@@ -28,6 +29,9 @@ def full(world: World) -> bytes:
     world.catalog.recalls.request(study_uid(1), requested_by="WS", now=LATER)
     world.catalog.drives.seen("lib", 0, "S0", MediumKind.TAPE, START)
     world.library(Barcode("CLN001L8"), name="other")
+    world.catalog.notices.add_target(Target("ops", TargetKind.MAIL, "ops@example.org"), "me", START)
+    rule = Rule(0, "ops", "error", "*", "*", Calendar.ALWAYS)
+    world.catalog.notices.add_rule(rule, "me", START)
     world.catalog.peers.add(PeerRecord("WS1", "h", 104, 2.5), (), "me", START)
     world.catalog.figures.sample({"online": Usage(5, 10)}, START)
     world.catalog.figures.flowed("intake", [Flow(START.date(), 2, 20)])

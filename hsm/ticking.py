@@ -14,6 +14,7 @@ from hsm.facts import DiskFacts, VolumePool
 from hsm.mover.outcome import RetrySettings, backoff_s
 from hsm.policy import CopyAction, Done, Plan, ReleaseAction, VerifyAction, missing_packs, parse, plan
 from hsm.policy.model import Period
+from hsm.policy.risk import risk
 from hsm.pool import OnlinePool
 from hsm.sealing import seal
 from hsm.states import JobKind
@@ -123,7 +124,8 @@ def evaluate(
     for action in result.copies:
         requests += _migrations(catalog, action, settings, now)
     later = catalog.repacks.to_be_read_back_later() if result.verifies else frozenset()
-    requests += [_verification(action) for action in result.verifies if action.copy_id not in later]
+    due = [action for action in result.verifies if action.copy_id not in later]
+    requests += [_verification(action) for action in riskiest_first(catalog, due, now)]
     requests += [_release(action) for action in result.releases]
     for pin in result.pins:
         catalog.studies.pin(pin.study_instance_uid, pin.until)
@@ -132,6 +134,16 @@ def evaluate(
     if created:
         log.info("tick_evaluated", jobs=created, copies=len(result.copies), releases=len(result.releases))
     return result, created
+
+
+def riskiest_first(catalog: Catalog, due: list[VerifyAction], now: datetime) -> list[VerifyAction]:
+    """What is most likely not to be readable much longer is read back first; else the order stays as it is."""
+    if len(due) < 2:
+        return due
+    wanted, bad = {action.barcode for action in due}, catalog.volumes.bad_writers()
+    volumes = [volume for volume in catalog.volumes.list() if volume.barcode in wanted]
+    scores = {volume.barcode: risk(volume, bad.get(volume.barcode, ()), now).score for volume in volumes}
+    return sorted(due, key=lambda action: -scores.get(action.barcode, 0))
 
 
 def set_aside(catalog: Catalog, requests: list[JobRequest], retry: RetrySettings, now: datetime) -> list[JobRequest]:

@@ -15,6 +15,7 @@ from appliance.cli.words import ago, bar, safe, used_pct
 from drivers.base import Barcode
 from hsm.facts import VolumeRecord
 from hsm.media.places import set_location as note_location
+from hsm.policy.risk import WORTH_A_REPACK, Risk, risk
 from hsm.states import VOLUME_TABLE, Place, VolumeState
 from web.words import count, said, size
 
@@ -92,7 +93,9 @@ def show(context: typer.Context, barcode: BarcodeArgument, as_json: Json = False
     copies = current.catalog.copies.of_volume(entry.barcode)
     repack = current.catalog.repacks.last(entry.barcode)
     if as_json:
+        found = judged(current, entry)
         rows = {"copies": [copy_row(copy) for copy in copies], "repack": row_of(current, repack)}
+        rows["risk"] = {"score": found.score, "reasons": list(found.reasons)}
         current.print_json({"volume": volume_row(entry), **rows})
         return
     now = current.now()
@@ -106,6 +109,7 @@ def show(context: typer.Context, barcode: BarcodeArgument, as_json: Json = False
         f"{count(entry.mounts, 'mount')}, {count(entry.errors, 'error')}, "
         f"labelled {ago(entry.labelled_at, now)}, verified {ago(entry.verified_at, now)}\n"
     )
+    current.say(_feared(current, entry))
     for line in lines(current, repack):
         current.say(line + "\n")
     table = current.table(">nr", "study", "pack", ">size", "state", "verified")
@@ -119,6 +123,19 @@ def show(context: typer.Context, barcode: BarcodeArgument, as_json: Json = False
             ago(copy.verified_at, now),
         )
     current.out.print(table if copies else "Nothing lies on it.")
+
+
+def _feared(current: Session, entry: VolumeRecord) -> str:
+    """How much a volume is to be feared for."""
+    found = judged(current, entry)
+    advice = " Think of emptying it: firn volumes repack." if found.score >= WORTH_A_REPACK else ""
+    return f"risk {found.score} of 100" + (f": {'; '.join(found.reasons)}." if found.reasons else ".") + advice + "\n"
+
+
+def judged(current: Session, entry: VolumeRecord) -> Risk:
+    """The risk of one volume."""
+    bad = current.catalog.volumes.bad_writers(entry.barcode)
+    return risk(entry, bad.get(entry.barcode, ()), current.now())
 
 
 VERBS = {  # what a decision is called, and which event of the volume table it is

@@ -17,8 +17,8 @@ from hsm.catalog.rows import narrowed, one, volume_record
 from hsm.catalog.taking_away import TakingAway
 from hsm.catalog.volume_steps import locked_volume, step_volume
 from hsm.facts import VolumeRecord
-from hsm.models import Copy, Volume
-from hsm.states import VOLUME_TABLE, CopyState, Place, VolumeState
+from hsm.models import Copy, Drive, Volume
+from hsm.states import VOLUME_TABLE, CopyState, DriveState, Place, VolumeState
 
 WORM_SUFFIXES = frozenset({"LT", "LU", "LV", "LW", "LX", "LY", "LZ"})  # of the barcodes of write-once LTO cartridges
 
@@ -61,6 +61,25 @@ class Volumes(inventories.Inventories, TakingAway):
         """The volume with that barcode. Raises: NotCatalogued."""
         statement = select(Volume.__table__).where(Volume.barcode == barcode)
         return self._database.read(lambda connection: volume_record(one(connection, statement, f"volume {barcode}")))
+
+    def bad_writers(self, barcode: Barcode | None = None) -> dict[Barcode, frozenset[str]]:
+        """By volume, all or one: which drives wrote to it that failed, or whose last sessions ended with an error."""
+        bad = select(Drive.serial).where((Drive.state == DriveState.FAILED) | (Drive.errors > 0)).scalar_subquery()
+        statement: AnySelect = (
+            select(Volume.barcode, Copy.written_by)
+            .join(Copy, Copy.volume_fk == Volume.id)
+            .where(Copy.written_by.in_(bad))
+            .distinct()
+        )
+        statement = narrowed(statement, (eq, Volume.barcode, barcode))
+
+        def work(connection: Connection) -> dict[Barcode, frozenset[str]]:
+            found: dict[Barcode, set[str]] = {}
+            for volume, serial in connection.execute(statement):
+                found.setdefault(Barcode(volume), set()).add(serial)
+            return {volume: frozenset(serials) for volume, serials in found.items()}
+
+        return self._database.read(work)
 
     def labelled(
         self,

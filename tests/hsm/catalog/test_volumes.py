@@ -181,3 +181,13 @@ def test_an_unknown_volume_is_said_to_be(world: World) -> None:
         world.catalog.volumes.get(Barcode("Z"))
     with pytest.raises(NotCatalogued, match="volume Z"):
         world.catalog.volumes.move(Barcode("Z"), Place.SHELF, "", START)
+
+
+def test_the_drives_that_wrote_to_a_volume_and_make_errors_are_told(world: World) -> None:
+    world.labelled(*TAPES[:2])
+    world.copy(world.packed(), TAPES[0])
+    world.catalog.drives.seen("lib", 0, "W1", MediumKind.TAPE, START)
+    assert world.catalog.volumes.bad_writers() == {}
+    world.catalog.drives.count_error("lib", 0)
+    assert world.catalog.volumes.bad_writers() == {TAPES[0]: frozenset({"W1"})}
+    assert world.catalog.volumes.bad_writers(TAPES[1]) == {}

@@ -8,7 +8,7 @@ import typer
 from appliance.cli.application import app
 from appliance.cli.failures import ExitStatus, RequestFailed
 from appliance.cli.session import Session, session
-from appliance.cli.shapes import event_row, job_row, quarantine_row
+from appliance.cli.shapes import audit_row, event_row, job_row, quarantine_row
 from appliance.cli.words import ago, availability, named, safe
 from hsm.catalog.records import StudyCopy, StudySummary
 from hsm.facts import JobRecord
@@ -156,6 +156,39 @@ def events(
         details = " ".join(f"{key}={value}" for key, value in event.fields.items())
         when, what = ago(event.at, current.now()), event.name.replace("_", " ")
         table.add_row(when, said(event.level).word, safe(what), safe(event.subject), safe(details))
+    current.out.print(table)
+
+
+@app.command(rich_help_panel=PANEL)
+def audit(
+    context: typer.Context,
+    who: Annotated[str, typer.Option("--who", help="An account, an AE title or a user of this machine.")] = "",
+    action: Annotated[str, typer.Option("--action", help="For example volume_moved.")] = "",
+    subject: Annotated[str, typer.Option("--subject", help="A UID, barcode, LIBRARY/NUMBER, account or job.")] = "",
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """Show who did what, oldest of the newest first."""
+    from hsm.catalog.audit import AuditFilter
+
+    current = session(context)
+    wanted = AuditFilter(actor=who, action=action, object=subject)
+    found = list(reversed(current.catalog.audit.list(wanted, limit)))
+    if as_json:
+        current.print_json({"audit": [audit_row(entry) for entry in found]})
+        return
+    table = current.table("when", "who", "from", "did", "to", "outcome", "details")
+    for entry in found:
+        details = " ".join(f"{key}={value}" for key, value in entry.fields.items())
+        table.add_row(
+            ago(entry.at, current.now()),
+            safe(entry.actor or "nobody known"),
+            safe(f"{entry.via.replace('_', ' ')} {entry.address}".strip()),
+            safe(entry.action.replace("_", " ")),
+            safe(f"{entry.kind} {entry.object}".strip()),
+            safe(entry.outcome),
+            safe(details),
+        )
     current.out.print(table)
 
 

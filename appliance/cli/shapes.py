@@ -3,6 +3,7 @@
 from typing import Any
 
 from appliance.cli.words import iso
+from hsm.catalog.audit import AuditRecord
 from hsm.catalog.records import CleaningRecord, DriveRecord, EventRecord, QuarantinedFile
 from hsm.catalog.shelf import WantedVolume
 from hsm.facts import CopyRecord, JobRecord, VolumeRecord
@@ -136,6 +137,22 @@ def event_row(event: EventRecord) -> dict[str, Any]:
         "name": event.name,
         "subject": event.subject,
         "fields": dict(event.fields),
+    }
+
+
+def audit_row(entry: AuditRecord) -> dict[str, Any]:
+    """One entry of the audit trail."""
+    return {
+        "id": entry.id,
+        "at": iso(entry.at),
+        "actor": entry.actor,
+        "via": entry.via,
+        "address": entry.address,
+        "action": entry.action,
+        "kind": entry.kind,
+        "object": entry.object,
+        "outcome": entry.outcome,
+        "fields": dict(entry.fields),
     }
 
 

@@ -227,11 +227,6 @@ class Audit:
             lambda connection: add(connection, actor, action, kind, object_, outcome, fields or {}, now)
         )
 
-    def names(self) -> list[str]:
-        """Everybody who is named as an actor, by name."""
-        statement = select(AuditEntry.actor).distinct().order_by(AuditEntry.actor)
-        return self._database.read(lambda connection: list(connection.execute(statement).scalars()))
-
     def list(self, wanted: AuditFilter, limit: int = 100, before: int | None = None) -> list[AuditRecord]:
         """The newest entries that fit; `before` is the id of the last one seen, to page on."""
         statement: AnySelect = select(

@@ -13,12 +13,11 @@ SET_ASIDE = frozenset({DriveState.DOWN, DriveState.FAILED})
 
 
 def at_work(drive: DriveRecord, running: Iterable[JobRecord]) -> JobRecord | None:
-    """The running job of a drive: on the volume it holds, or on the drive itself. Pure."""
-    for job in running:
-        own = job.payload.get("library") == drive.library and job.payload.get("drive") == drive.index
-        if own or (job.barcode is not None and job.barcode == drive.barcode):
-            return job
-    return None
+    """The running job of a drive: the one it was given, or one of the robot on the volume it holds. Pure."""
+    listed = list(running)
+    given = (job for job in listed if job.drive == drive.serial)
+    on_it = (job for job in listed if job.drive is None and job.barcode is not None and job.barcode == drive.barcode)
+    return next(given, None) or next(on_it, None)
 
 
 def why_not_up(drive: DriveRecord) -> str:

@@ -1,6 +1,6 @@
 """Volumes as lists: confined, sorted, in pages or whole."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, SQLColumnExpression, func, or_
 
 from drivers.base import MediumKind
 from hsm.catalog import Catalog
-from hsm.catalog.rows import volume_record
+from hsm.catalog.rows import in_chunks, volume_record
 from hsm.facts import VolumeRecord
 from hsm.models import Volume
 from hsm.states import Place, VolumeState
@@ -102,3 +102,13 @@ def every(catalog: Catalog, wanted: VolumeFilter) -> Iterator[VolumeRecord]:
         if len(rows) < READ_AT_ONCE:
             return
         after = rows[-1].barcode
+
+
+def named(catalog: Catalog, barcodes: Collection[str]) -> list[VolumeRecord]:
+    """The volumes of these barcodes, as far as they are known."""
+    statement = select(Volume.__table__)
+
+    def look(connection: Connection) -> list[VolumeRecord]:
+        return [volume_record(row) for row in in_chunks(connection, statement, Volume.barcode, sorted(barcodes))]
+
+    return catalog.database.read(look)

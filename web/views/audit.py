@@ -52,7 +52,7 @@ def index() -> str:
         asked=asked,
         day_from=paging.text("from"),
         day_to=paging.text("to"),
-        names=house.catalog.audit.names(),
+        names=[person.name for person in house.catalog.accounts.list()],
         kinds=ObjectKind,
         outcomes=AuditOutcome,
         via_words=VIA_WORDS,

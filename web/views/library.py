@@ -11,6 +11,7 @@ from hsm.media.robots import ask_export, ask_import, ask_inventory, ask_move
 from hsm.states import JobState, Place
 from web import paging
 from web.access.gate import known_person, needs
+from web.reads.inventory import named
 from web.reads.library import LibraryView, arrange
 from web.services import services
 from web.views.doing import attempt, refused, told, why_not_media
@@ -30,8 +31,9 @@ def _page(only: str = "", form: str = "", faults: Mapping[str, str] = NO_FAULTS,
     """The page; `form`: what was filled in wrongly, as "library/action", with the faults beside its fields."""
     catalog = services().catalog
     running = catalog.jobs.list(states=(JobState.RUNNING,), limit=1000)
-    libraries = arrange(catalog.volumes.elements(), catalog.drives.list(), catalog.volumes.list(), running)
-    shown = [library for library in libraries if only in ("", library.name)]
+    elements, drives = catalog.volumes.elements(only or None), catalog.drives.list(only or None)
+    held = {barcode for barcode in (*(e.barcode for e in elements), *(d.barcode for d in drives)) if barcode}
+    shown = arrange(elements, drives, named(catalog, held), running)
     return make_response(
         render_template(
             "library.html",

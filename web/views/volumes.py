@@ -23,7 +23,7 @@ from web.views.volume_buttons import buttons
 
 pages = Blueprint("volumes", __name__)
 SHOWN_EVENTS = 10
-PAGE_VOLUMES = 200
+PAGE_VOLUMES = 100
 MOST_LABELS = 1000  # of one sheet
 STALE_DAYS = (30, 90, 365)
 NO_FAULTS: Mapping[str, str] = {}

@@ -101,6 +101,7 @@ def test_every_json_document_has_the_documented_shape(full: tuple[House, str]) -
         "firn explain STUDY": ("explain", uid),
         "firn jobs": ("jobs", "--all"),
         "firn events": ("events",),
+        "firn audit": ("audit",),
         "firn quarantine": ("quarantine",),
         "firn policy plan [FILE]": ("policy", "plan", str(rules)),
         "firn tick": ("tick",),

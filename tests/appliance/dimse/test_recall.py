@@ -14,6 +14,7 @@ from appliance.dimse.deliver import Deliverer
 from appliance.dimse.settings import DimseSettings, Peer
 from appliance.dimse.statuses import Status
 from hsm.catalog import NotRecallable
+from hsm.catalog.audit import AuditFilter
 from hsm.mover.outcome import RetrySettings
 from hsm.query.model import Level, Retrieval
 from hsm.query.retrieve import wanted_instances
@@ -83,6 +84,8 @@ def test_a_study_on_tape_is_brought_back_and_sent_while_the_peer_is_kept_waiting
         assert [(one.number(Field.REMAINING), one.number(Field.COMPLETED)) for one in waiting] == [(3, 0)] * 3
         request = world.catalog.recalls.list()[0]
         assert (request.requested_by, request.done) == ("WS1", False)
+        entry = world.catalog.audit.list(AuditFilter(action="recall_requested"), limit=1)[0]
+        assert (entry.actor, entry.via, entry.address, entry.object) == ("WS1", "dicom", "127.0.0.1", uid)
         world.engine.drain()
         _, final, _ = peer.answers()
     assert (final.number(Field.STATUS), final.number(Field.COMPLETED)) == (0, 3)

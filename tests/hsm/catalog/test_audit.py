@@ -76,7 +76,6 @@ def test_each_filter_confines(world: World) -> None:
         actor = Actor(f"p{number % 2}", Via.WEB)
         at = START + timedelta(hours=number)
         catalog.audit.record(actor, f"a{number}", ObjectKind.STUDY, f"1.2.{number}", at, AuditOutcome.REFUSED)
-    assert catalog.audit.names() == ["p0", "p1"]
     for wanted, expected in (
         (AuditFilter(actor="p1"), ["a3", "a1"]),
         (AuditFilter(action="a2"), ["a2"]),

@@ -116,3 +116,20 @@ def test_the_engine_hears_of_a_cartridge_after_each_session(tmp_path: Path, monk
         ask_verify_volume(archive.catalog, used[0].barcode, "anna", archive.clock.now())
         archive.engine.drain()  # and goes on without
         assert archive.catalog.volumes.get(used[0].barcode).told_at == before
+
+
+def test_events_audit_and_logs_are_forgotten_only_as_the_house_says(tmp_path: Path) -> None:
+    with closing(Archive(tmp_path, TAPES_ONLY, discs=())) as archive:
+        archive.receive(small_ct())
+        archive.settle(4)
+        jobs = archive.catalog.jobs.list()
+        assert any(archive.catalog.jobs.lines(job.id) for job in jobs)
+        before = len(archive.catalog.audit.list(AuditFilter(), limit=1000))
+        archive.later(20 * 86400)
+        archive.engine.tidy()
+        assert len(archive.catalog.audit.list(AuditFilter(), limit=1000)) == before
+        assert not any(archive.catalog.jobs.lines(job.id) for job in jobs)
+        archive.engine.settings = replace(archive.engine.settings, keep_events_s=86400.0, keep_audit_s=86400.0)
+        archive.engine.tidy()
+        assert [entry.action for entry in archive.catalog.audit.list(AuditFilter())] == ["audit_pruned"]
+        assert [event.name for event in archive.catalog.events.list()] == ["events_pruned"]

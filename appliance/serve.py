@@ -63,11 +63,11 @@ def run_engine(config: Config) -> None:
     log.info("engine_stopped")
 
 
-def run_web(config: Config) -> None:
+def run_web(config: Config, path: Path) -> None:
     """Serve the pages until told to stop."""
     from appliance.web_server import PagesServer
 
-    PagesServer(config).run()
+    PagesServer(config, path).run()
 
 
 def run_pacs(config: Config) -> None:

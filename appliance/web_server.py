@@ -1,9 +1,11 @@
 """The web pages under gunicorn: one process with threads, restarted by its master when it hangs."""
 
 import logging
+import os
 import socket
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -13,6 +15,7 @@ from gunicorn.glogging import Logger
 from appliance import build
 from appliance.accounts import first_account
 from appliance.config import Config
+from appliance.config.effective import effective
 from appliance.labels import of_volumes
 from appliance.peers import destinations, peering
 from drivers.clock import SystemClock
@@ -35,8 +38,8 @@ class PagesLogger(Logger):  # type: ignore[misc] # gunicorn ships no types
             logger.propagate = True
 
 
-def pages(config: Config, catalog: Catalog) -> Flask:
-    """The application over an open catalog."""
+def pages(config: Config, catalog: Catalog, path: Path | None = None) -> Flask:
+    """The application over an open catalog. `path`: the file the configuration was read from."""
     from appliance.serve import web_key
 
     clock = SystemClock()
@@ -67,6 +70,7 @@ def pages(config: Config, catalog: Catalog) -> Flask:
             label_sheet=of_volumes.sheet,
             destinations=partial(destinations, config, catalog),
             peering=peering(config),
+            configuration=effective(config, path, os.environ),
             send=build.send_settings(config),
         )
     )
@@ -75,11 +79,11 @@ def pages(config: Config, catalog: Catalog) -> Flask:
 class PagesServer(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
     """Gunicorn with our application; run() returns never, the process ends."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, path: Path) -> None:
+        self._config, self._path = config, path
         catalog = build.open_catalog(config, create=False)
         try:
-            pages(config, catalog)  # what is wrong is said now, and not by a worker again and again
+            pages(config, catalog, path)  # what is wrong is said now, and not by a worker again and again
             if (first := first_account(catalog, SystemClock().now())) is not None:
                 sys.stderr.write(first.words + "\n")
         finally:
@@ -105,4 +109,4 @@ class PagesServer(BaseApplication):  # type: ignore[misc] # gunicorn ships no ty
 
     def load(self) -> Flask:
         """The application of one worker, with a catalog of its own: connections do not survive a fork."""
-        return pages(self._config, build.open_catalog(self._config, create=False))
+        return pages(self._config, build.open_catalog(self._config, create=False), self._path)

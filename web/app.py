@@ -37,6 +37,7 @@ from web.views import (
     policies,
     quarantine,
     requests,
+    settings,
     sign_in,
     stream,
     studies,
@@ -64,6 +65,7 @@ VIEWS: tuple[ModuleType, ...] = (
     people,
     peers,
     notifications,
+    settings,
     tokens,
     sign_in,
     health,
@@ -86,6 +88,7 @@ NAVIGATION = (
     ("people.index", "People", Right.ADMINISTER),
     ("peers.index", "Peers", Right.ADMINISTER),
     ("notifications.index", "Notifications", Right.ADMINISTER),
+    ("settings.index", "Settings", Right.ADMINISTER),
 )
 PART_OF = {
     "audit": "events",

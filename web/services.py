@@ -14,6 +14,7 @@ from hsm.catalog import Catalog
 from hsm.facts import DiskFacts, VolumePool, VolumeRecord
 from hsm.notices.sending import SendSettings
 from hsm.peers.model import Peering
+from hsm.settings_read import SettingRead
 
 EXTENSION = "firn"
 ENGINE_LEASE = "engine"
@@ -75,6 +76,7 @@ class Services:
     destinations: Callable[[], Sequence[str]] = tuple  # AE titles that studies can be sent to
     label_sheet: LabelSheet | None = None  # None: where nobody prints
     peering: Peering | None = None  # None: nobody asks peers here
+    configuration: Sequence[SettingRead] = ()  # as it was read
     send: SendSettings | None = None  # how notifications leave; None: they do not
 
 

@@ -71,7 +71,7 @@ def web(context: typer.Context) -> None:
 
     current = session(context)
     _begin(current, "web")
-    run_web(current.config)
+    run_web(current.config, current.config_path)
 
 
 @app.command(hidden=True)

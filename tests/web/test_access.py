@@ -32,6 +32,7 @@ ANSWERS = {
     "library": "tape",
     "number": "1",
     "index": "0",
+    "step": "pause",
     "name": "a-viewer",
     "filename": "firn.css",
     "study": "1.2.3.9",

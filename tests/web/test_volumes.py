@@ -185,3 +185,29 @@ def test_who_only_looks_presses_nothing(world: World) -> None:
     html = browser(world.services(), Role.STAFF).get(PATH).text
     assert "Your account may look at media, not handle them." in html
     assert html.count("<button") - html.count("disabled") <= 1  # signing out
+
+
+def test_a_volume_is_repacked_paused_given_up_and_given_free_when_drained(worn: World, client: FlaskClient) -> None:
+    volumes, repacks, now = worn.catalog.volumes, worn.catalog.repacks, worn.clock.now()
+    assert press(client, f"{PATH}/repack", reason="")[0] == 422
+    page = press(client, f"{PATH}/repack", reason="old <b>generation</b>")[1]
+    assert page.faults == []
+    assert "1 copy, 160 MB, will be made again elsewhere." in page.text
+    assert "0 of 1 copy done" in page.text
+    assert "old <b>generation</b>" in page.text
+    assert "is paused" in press(client, f"{PATH}/repack/pause")[1].text
+    assert "It goes on." in press(client, f"{PATH}/repack/resume")[1].text
+    assert "given up" in press(client, f"{PATH}/repack/cancel")[1].text
+    assert volumes.get(A1).state is VolumeState.FILLING
+    assert "Nothing was changed" in press(client, f"{PATH}/repack/cancel")[1].text
+    assert press(client, f"{PATH}/repack/nonsense")[0] == 404
+    assert press(client, f"{PATH}/erase", typed=A1)[0] == 422
+    empty = Barcode("A00002L8")
+    volumes.close(empty, now)
+    press(client, f"/volumes/{empty}/repack", reason="to be used anew")
+    repacks.finish(empty, now)
+    assert "Give it free" in client.get(f"/volumes/{empty}").text
+    assert press(client, f"/volumes/{empty}/erase", typed="A00001L8")[0] == 422
+    press(client, f"/volumes/{empty}/erase", typed=empty)
+    assert volumes.get(empty).state is VolumeState.SCRATCH
+    assert "Label it again" in client.get(f"/volumes/{empty}").text

@@ -6,8 +6,11 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from hsm.catalog import Catalog
+from hsm.facts import VolumeRecord
 from hsm.models import Copy, Pack, Study, Volume
-from hsm.states import CopyState
+from hsm.repack.facts import Phase, RepackRecord
+from hsm.repack.plan import progress
+from hsm.states import ACTIVE_REPACKS, CopyState, RepackState
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,35 @@ def packs_on(catalog: Catalog, barcode: str, limit: int, offset: int) -> VolumeP
         return VolumePage(packs, connection.scalar(counted) or 0)
 
     return catalog.database.read(look)
+
+
+PHASES = {
+    Phase.COPYING: "is being copied to other volumes",
+    Phase.VERIFYING: "is copied; the new copies are being read back",
+    Phase.BLOCKED: "cannot go on without a person",
+}
+
+
+@dataclass(frozen=True)
+class RepackOnPage:
+    """The last repack of a volume, and how far it is."""
+
+    record: RepackRecord
+    active: bool
+    paused: bool
+    words: str  # what happens to what is on the volume
+    superseded: int  # copies that were given up because a verified one stands in for them
+    left_bytes: int
+
+
+def repack_of(catalog: Catalog, volume: VolumeRecord) -> RepackOnPage | None:
+    """The last repack of a volume; None when there never was one."""
+    found = catalog.repacks.last(volume.barcode)
+    if found is None:
+        return None
+    active, paused = found.state in ACTIVE_REPACKS, found.state is RepackState.PAUSED
+    if not active:
+        return RepackOnPage(found, False, False, "", 0, 0)
+    now = progress(catalog.repacks.items(volume.barcode))
+    words = "waits: the repack is paused" if paused else PHASES[found.phase]
+    return RepackOnPage(found, True, paused, words, found.copies - now.left, now.left_bytes)

@@ -1,8 +1,9 @@
 """What a person does with one volume; each through the same function as the command line."""
 
 from collections.abc import Callable
+from datetime import datetime
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, abort, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from drivers.base import Barcode
@@ -185,6 +186,56 @@ def clear(barcode: str) -> Response:
         flash("It is trusted again, for reading.", "good")
 
     return attempt(decide, _back(volume))
+
+
+@pages.post("/repack")
+@needs(Right.MEDIA)
+def repack(barcode: str) -> Response:
+    """Have everything on it made again elsewhere, so that it can be emptied."""
+    house, volume, by, reason = services(), known(barcode), known_person().name, _text("reason")
+
+    def begin() -> None:
+        begun = house.catalog.repacks.begin(volume.barcode, reason, by, house.clock.now())
+        flash(
+            f"{count(begun.copies, 'copy', 'copies')}, {size(begun.size_bytes)}, will be made again elsewhere.", "good"
+        )
+
+    return _finish(volume, "repack", {} if reason else {"reason": WHY}, begin, "reason")
+
+
+@pages.post("/repack/<step>")
+@needs(Right.MEDIA)
+def repack_step(barcode: str, step: str) -> Response:
+    """Pause a repack, go on with it, or give it up."""
+    house, volume, by = services(), known(barcode), known_person().name
+    repacks = house.catalog.repacks
+    steps: dict[str, tuple[Callable[[Barcode, str, datetime], object], str]] = {
+        "pause": (repacks.pause, "It is paused: nothing further is begun."),
+        "resume": (repacks.resume, "It goes on."),
+        "cancel": (repacks.cancel, "It is given up; the volume is what it was before. New copies are kept."),
+    }
+    if step not in steps:
+        abort(404)
+    change, words = steps[step]
+
+    def decide() -> None:
+        change(volume.barcode, by, house.clock.now())
+        flash(words, "good")
+
+    return attempt(decide, _back(volume))
+
+
+@pages.post("/erase")
+@needs(Right.MEDIA)
+def erase(barcode: str) -> Response:
+    """Give a drained tape free to be labelled again, after its barcode was typed."""
+    house, volume, by = services(), known(barcode), known_person().name
+
+    def decide() -> None:
+        house.catalog.volumes.erase(volume.barcode, by, house.clock.now())
+        flash("It is scratch: it may be labelled again.", "good")
+
+    return _finish(volume, "erase", _typed(volume), decide, "typed")
 
 
 @pages.post("/lost")

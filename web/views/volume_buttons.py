@@ -25,6 +25,8 @@ class Buttons:
     clear: str
     lose: str
     retire: str
+    repack: str
+    erase: str
 
 
 def buttons(volume: VolumeRecord, pools: Mapping[str, VolumePool], packs: int, off: str) -> Buttons:
@@ -49,6 +51,8 @@ def buttons(volume: VolumeRecord, pools: Mapping[str, VolumePool], packs: int, o
         clear=_off(off, _state(volume, "clear") or ("" if volume.uuid else "it carries no label of ours")),
         lose=_off(off, _state(volume, "lose") and _state(volume, "doubt")),
         retire=_off(off, _state(volume, "retire")),
+        repack=_off(off, _state(volume, "repack")),
+        erase=_off(off, _state(volume, "erase")),
     )
 
 

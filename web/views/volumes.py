@@ -16,7 +16,7 @@ from web import csv, paging
 from web.access.gate import needs
 from web.reads.inventory import BY_POOL, SORTS, VolumeFilter, every, page_of
 from web.reads.studies import labels
-from web.reads.volumes import packs_on
+from web.reads.volumes import packs_on, repack_of
 from web.services import LabelsRefused, services
 from web.views.doing import why_not_media
 from web.views.volume_buttons import buttons
@@ -196,6 +196,7 @@ def page(barcode: str, form: str = "", faults: Mapping[str, str] = NO_FAULTS, st
             following=paging.here(page=page_number + 1) if further else None,
             labels=labels(catalog, [pack.study_instance_uid for pack in packs.packs]),
             prints=house.label_sheet is not None,
+            repack=repack_of(catalog, volume),
             events=catalog.events.list(limit=SHOWN_EVENTS, subject=volume.barcode),
         ),
         status,

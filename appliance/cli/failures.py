@@ -82,6 +82,7 @@ def _of_archive(error: Exception) -> RequestFailed | None:
         (catalog.NotRecallable, ExitStatus.REFUSED),
         (catalog.VolumeRefused, ExitStatus.REFUSED),
         (catalog.JobRefused, ExitStatus.REFUSED),
+        (catalog.DeliveryRefused, ExitStatus.REFUSED),
         (catalog.CopyRefused, ExitStatus.REFUSED),
         (catalog.CatalogUnavailable, ExitStatus.UNAVAILABLE),
         (catalog.CatalogError, ExitStatus.FAILED),

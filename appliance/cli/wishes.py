@@ -85,10 +85,12 @@ def send(
     ] = None,
 ) -> None:
     """Send a study to a node; what is not on disk is brought back first. The DICOM node does it."""
+    from appliance.peers import destinations
+
     current = session(context)
     uid = known_study(current, study)
-    if to not in {peer.ae_title for peer in current.config.peers}:
-        raise RequestFailed(ExitStatus.NOT_FOUND, f"There is no peer {to}: add a [[peer]] to the configuration.")
+    if to not in destinations(current.config, current.catalog):
+        raise RequestFailed(ExitStatus.NOT_FOUND, f"There is no peer {to} that takes studies: add it as a peer first.")
     number = current.archive.deliver(uid, to, tuple(series or ()), tuple(instance or ()), requested_by="command line")
     state = said(current.catalog.deliveries.get(number).state).word
     current.say(f"Delivery {number} to {safe(to)}: {state}. See `firn deliveries list`.")

@@ -170,6 +170,7 @@ class Deliveries:
         """
         other = aliased(Delivery)
         busy = exists().where(
+            other.ended_at.is_(None),
             other.destination == Delivery.destination,
             other.state == DeliveryState.SENDING,
             other.claimed_until >= now,
@@ -178,6 +179,7 @@ class Deliveries:
             (Delivery.state == DeliveryState.QUEUED) & (Delivery.not_before.is_(None) | (Delivery.not_before <= now))
         ) | ((Delivery.state == DeliveryState.SENDING) & (Delivery.claimed_until < now))
 
+        due = Delivery.ended_at.is_(None) & due  # said so that the small index is used
         first = select(Delivery.id).where(due, ~busy).order_by(Delivery.id).limit(1)
         if self._database.read(lambda connection: connection.execute(first).first()) is None:
             return None  # the usual case takes no lock
@@ -260,7 +262,9 @@ class Deliveries:
     def expire(self, now: datetime) -> int:
         """Give up what waits past its deadline; how many."""
         late = select(Delivery.__table__).where(
-            Delivery.state.in_([DeliveryState.WAITING, DeliveryState.QUEUED]), Delivery.deadline < now
+            Delivery.ended_at.is_(None),
+            Delivery.state.in_([DeliveryState.WAITING, DeliveryState.QUEUED]),
+            Delivery.deadline < now,
         )
         if self._database.read(lambda connection: connection.execute(late.limit(1)).first()) is None:
             return 0

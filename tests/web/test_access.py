@@ -30,6 +30,7 @@ ANSWERS = {
     "hold_id": "1",
     "version": "1",
     "library": "tape",
+    "delivery_id": "1",
     "number": "1",
     "index": "0",
     "step": "pause",

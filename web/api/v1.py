@@ -14,6 +14,7 @@ from web.api.answering import JSON, view_of
 from web.api.openapi import document
 from web.api.operations import PREFIX, Operation
 from web.api.resources import (
+    deliveries,
     events,
     holds,
     jobs,
@@ -33,6 +34,7 @@ RESOURCES: tuple[ModuleType, ...] = (
     status,
     studies,
     recalls,
+    deliveries,
     jobs,
     volumes,
     volume_actions,

@@ -200,3 +200,20 @@ def test_deliveries_are_listed_and_say_for_which_move_they_go_on(world: World) -
     found = world.catalog.deliveries.list("WS1", (S.QUEUED,), study_uid(1))
     assert [(d.id, d.sop_uids, d.origin) for d in found] == [(number, tuple(uids), MoveOrigin("WS1", 7))]
     assert [d.id for d in world.catalog.deliveries.list(before=second)] == [number]
+
+
+def test_what_ended_long_ago_is_forgotten_and_what_is_under_way_keeps_its_recall(world: World) -> None:
+    world.released()
+    over = ask(world)
+    world.catalog.deliveries.cancel(over, "anna", LATER)
+    kept = ask(world, who="ben")
+    request = world.catalog.deliveries.get(kept).request_id
+    assert request is not None
+    job = job_of(world, request).id
+    world.catalog.jobs.start(job, LATER)
+    world.catalog.jobs.fail(job, "unreadable", LATER)
+    world.catalog.deliveries.again(kept, LATER, DEADLINE)
+    world.catalog.jobs.prune(LATER + timedelta(days=1))
+    assert [delivery.id for delivery in world.catalog.deliveries.list()] == [kept]
+    assert [one.id for one in world.catalog.requests.list()] == [request]
+    assert world.catalog.jobs.list() == []

@@ -1,6 +1,7 @@
 """How the API takes what it is sent, and how it refuses."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.web.api.conftest import Program, program
 from tests.web.reader import read
 from tests.web.test_security import ORIGIN
 from tests.web.world import World, browser, busy
+from web.app import create_app
 
 PROBLEM = "application/problem+json"
 HOLD = {"study_instance_uid": "1.2.3.1", "reason": "trial"}
@@ -151,6 +153,24 @@ def test_a_recall_is_asked_for_and_followed(world: World) -> None:
     (entry,) = world.catalog.events.list(name="recall_requested")
     assert entry.fields["requested_by"] == "a-staff"
     assert staff.ask("POST", "/api/v1/recalls", {"study_instance_uid": "1.2.99"}).status_code == 404
+
+
+def test_a_delivery_is_asked_for_followed_and_taken_back(world: World) -> None:
+    uid = world.receive("1.2.3.1")
+    services = replace(world.services(), destinations=lambda: ("WS1",))
+    staff = Program(create_app(services).test_client(), program(world, Role.STAFF).token)
+    refused = staff.ask("POST", "/api/v1/deliveries", {"study_instance_uid": uid, "destination": "WS2"})
+    assert refused.status_code == 422 and refused.json is not None
+    assert "destination" in str(refused.json["errors"])
+    made = staff.ask("POST", "/api/v1/deliveries", {"study_instance_uid": uid, "destination": "WS1"})
+    assert made.status_code == 201
+    found = staff.get(made.headers["Location"])
+    assert (found["state"], found["requested_by"], found["recall_id"]) == ("queued", "a-staff", None)
+    assert [one["id"] for one in staff.get("/api/v1/deliveries?state=queued")["items"]] == [found["id"]]
+    assert staff.ask("POST", f"/api/v1/deliveries/{found['id']}/again").status_code == 409
+    assert program(world, Role.ARCHIVIST).ask("POST", f"/api/v1/deliveries/{found['id']}/cancel").status_code == 403
+    cancelled = staff.ask("POST", f"/api/v1/deliveries/{found['id']}/cancel").json
+    assert cancelled is not None and cancelled["state"] == "cancelled"
 
 
 def test_what_a_study_has_is_told_in_parts(world: World, boss: Program) -> None:

@@ -22,6 +22,7 @@ KNOWN: dict[str, list[Any]] = {  # what there is, so that not every question is 
     "barcode": ["A00001L8", "A00003L8", "D00002"],
     "job_id": [1, 2, 3, 4, 5],
     "recall_id": [1],
+    "delivery_id": [1],
     "token_id": [1],
     "hold_id": [1],
     "version": [1],

@@ -106,7 +106,7 @@ def refuse_needed(connection: Connection, volume: AnyRow) -> None:
         lost = sum(copy.state is CopyState.LOST for copy in needed)
         also = f" ({lost} of them cannot be read, and there is no other verified copy of it)" if lost else ""
         raise VolumeRefused(
-            f"volume {volume.barcode} still holds {len(needed)} copies that are needed{also}: repack it first"
+            f"volume {volume.barcode} still holds {len(needed)} copies that are needed{also}: repack them first"
         )
 
 

@@ -187,6 +187,12 @@ def test_who_only_looks_presses_nothing(world: World) -> None:
     assert html.count("<button") - html.count("disabled") <= 1  # signing out
 
 
+def test_a_volume_says_how_much_it_is_to_be_feared_for(worn: World, client: FlaskClient) -> None:
+    text = read(client.get(f"/volumes/{B1}").text).text
+    assert "its drive told of 4 uncorrected errors" in text
+    assert "of 100" in text
+
+
 def test_a_volume_is_repacked_paused_given_up_and_given_free_when_drained(worn: World, client: FlaskClient) -> None:
     volumes, repacks, now = worn.catalog.volumes, worn.catalog.repacks, worn.clock.now()
     assert press(client, f"{PATH}/repack", reason="")[0] == 422

@@ -11,6 +11,7 @@ from drivers.base import Barcode, MediumKind
 from hsm.access.roles import Right
 from hsm.catalog.errors import NotCatalogued
 from hsm.facts import VolumeRecord
+from hsm.policy.risk import risk
 from hsm.states import Place, VolumeState
 from web import csv, paging
 from web.access.gate import needs
@@ -197,6 +198,7 @@ def page(barcode: str, form: str = "", faults: Mapping[str, str] = NO_FAULTS, st
             labels=labels(catalog, [pack.study_instance_uid for pack in packs.packs]),
             prints=house.label_sheet is not None,
             repack=repack_of(catalog, volume),
+            risk=risk(volume, catalog.volumes.bad_writers(volume.barcode).get(volume.barcode, ()), house.clock.now()),
             events=catalog.events.list(limit=SHOWN_EVENTS, subject=volume.barcode),
         ),
         status,

@@ -25,6 +25,7 @@ from web.views import (
     cart,
     dashboard,
     deliveries,
+    drafts,
     drives,
     events,
     health,
@@ -35,6 +36,7 @@ from web.views import (
     peers,
     people,
     policies,
+    publishing,
     quarantine,
     requests,
     settings,
@@ -59,6 +61,8 @@ VIEWS: tuple[ModuleType, ...] = (
     volume_actions,
     jobs,
     policies,
+    drafts,
+    publishing,
     events,
     audit,
     quarantine,
@@ -92,7 +96,9 @@ NAVIGATION = (
 )
 PART_OF = {
     "audit": "events",
+    "drafts": "policies",
     "drives": "library",
+    "publishing": "policies",
     "volume_actions": "volumes",
 }  # pages that have no entry of their own in the navigation
 ASSET_MAX_AGE_S = 30 * 86400  # an address changes with its content, see asset()
@@ -124,6 +130,7 @@ def create_app(services: Services) -> Flask:
         day=words.day,
         details=words.details,
         duration=words.duration,
+        exact=words.exact,
         icon=icon,
         job_state=lambda job: JobState(job.state),
         kind_words=words.kind_words,

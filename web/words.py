@@ -110,6 +110,11 @@ def visible(value: Any) -> Any:
     return value if value.isascii() and value.isprintable() else "".join(map(_shown, value))
 
 
+def exact(value: str) -> Markup:
+    """Text for a field that sends it back: escaped, but with no character made visible, else it would be changed."""
+    return escape(value)
+
+
 def _shown(char: str) -> str:
     if char in "\n\t":
         return char

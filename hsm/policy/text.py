@@ -46,11 +46,15 @@ def to_text(policy: Policy) -> str:
 
 
 def _rule(rule: Rule) -> str:
+    return "\n".join([f"rule {quoted(rule.name)}:", *(_INDENT + clause for clause in clauses_of(rule)), ""])
+
+
+def clauses_of(rule: Rule) -> list[str]:
+    """The clauses of a rule, in the order the language wants them."""
     clauses = [f"when {condition_text(rule.condition)}"] if rule.condition is not None else []
     clauses += [schedule_text(schedule) for schedule in rule.schedules]
     clauses += [limit_text(limit) for limit in rule.limits]
-    clauses += [action_text(action) for action in rule.actions]
-    return "\n".join([f"rule {quoted(rule.name)}:", *(_INDENT + clause for clause in clauses), ""])
+    return clauses + [action_text(action) for action in rule.actions]
 
 
 def quoted(text: str) -> str:

@@ -35,7 +35,13 @@ class _Words(Lexer):
         return iter(lex(data))
 
 
-GRAMMAR = Lark(Path(__file__).with_name("grammar.lark").read_text("utf-8"), parser="lalr", lexer=_Words, start="policy")
+GRAMMAR = Lark(
+    Path(__file__).with_name("grammar.lark").read_text("utf-8"),
+    parser="lalr",
+    lexer=_Words,
+    start="policy",
+    propagate_positions=True,  # so that comments can be told which clause they stand at
+)
 
 
 def _keywords() -> dict[str, str]:
@@ -64,8 +70,15 @@ def lex(text: str) -> list[Token]:
             value = match.group()
             if kind == "NAME":
                 kind = KEYWORDS.get(value.lower(), kind)
-            tokens.append(Token(kind, value, match.start(), line, match.start() - line_begin + 1))
+            column = match.start() - line_begin + 1
+            end = match.end()
+            tokens.append(Token(kind, value, match.start(), line, column, line, column + len(value), end))
     return tokens
+
+
+def comments(text: str) -> list[tuple[int, str]]:
+    """Where each comment begins, and the comment with its #."""
+    return [(match.start(), match.group()) for match in _SHAPES.finditer(text) if match.lastgroup == "COMMENT"]
 
 
 def spelling(terminal: str) -> str:

@@ -5,10 +5,12 @@ from typing import Any, cast
 from flask import Blueprint, abort, current_app, render_template
 
 from hsm.access.roles import Right
+from hsm.catalog.records import PolicyVersion
 from web import paging
-from web.access.gate import needs
+from web.access.gate import known_person, may, needs
 from web.memo import Aside, Working
-from web.reads.policy import DryRun, DryRunImpossible, Horizon, dry_run
+from web.reads.drafts import difference, version_of
+from web.reads.policy import NO_POLICY, DryRun, DryRunImpossible, Horizon, dry_run
 from web.reads.studies import labels
 from web.services import services
 
@@ -20,19 +22,52 @@ SHOWN_VERSIONS = 50
 @needs(Right.LOOK)
 def show() -> str:
     """The rules in force and their history."""
-    history = services().catalog.policies.history(limit=SHOWN_VERSIONS)
-    return render_template("policies.html", current=history[0] if history else None, version=None, history=history)
+    return _page(None)
 
 
 @pages.get("/policies/<int:number>")
 @needs(Right.LOOK)
 def version(number: int) -> str:
     """One version of the rules."""
-    history = services().catalog.policies.history(limit=SHOWN_VERSIONS)
-    found = next((version for version in history if version.version == number), None)
+    return _page(known_version(number))
+
+
+@pages.get("/policies/compare")
+@needs(Right.LOOK)
+def compare() -> str:
+    """How two versions differ; without a choice the two newest."""
+    newest = services().catalog.policies.history(limit=2)
+    numbers = [paging.number(name) for name in ("old", "new")]
+    if not newest:
+        abort(404, NO_POLICY)
+    old = known_version(numbers[0] or newest[-1].version)
+    new = known_version(numbers[1] or newest[0].version)
+    return render_template("rules/compare.html", old=old, new=new, unlike=difference(old.text, new.text))
+
+
+def _page(chosen: PolicyVersion | None) -> str:
+    house = services()
+    before = paging.number("before")
+    history = house.catalog.policies.history(SHOWN_VERSIONS + 1, before)
+    drafts = house.catalog.drafts.list() if may(Right.RULES) else []
+    name = known_person().name
+    return render_template(
+        "policies.html",
+        current=house.catalog.policies.current(),
+        version=chosen,
+        history=history[:SHOWN_VERSIONS],
+        older=history[SHOWN_VERSIONS - 1].version if len(history) > SHOWN_VERSIONS else None,
+        draft=next((draft for draft in drafts if draft.account == name), None),
+        others=[draft for draft in drafts if draft.account != name],
+    )
+
+
+def known_version(number: int) -> PolicyVersion:
+    """One version of the rules, or a page that says there is none."""
+    found = version_of(services(), number)
     if found is None:
-        abort(404, f"There is no version {number} of the rules among the last {SHOWN_VERSIONS}.")
-    return render_template("policies.html", current=history[0], version=found, history=history)
+        abort(404, f"There is no version {number} of the rules.")
+    return found
 
 
 @pages.get("/policies/dry-run")

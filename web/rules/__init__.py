@@ -1,0 +1,1 @@
+"""Rules in a form: what a browser sends, and what its buttons do to it."""

@@ -21,6 +21,7 @@ from hsm.facts import DiskFacts, VolumePool
 from hsm.mover.outcome import RetrySettings
 from hsm.notices.sending import SendSettings
 from hsm.policy import check, parse
+from hsm.policy.cost import Prices
 from hsm.pool import OnlinePool
 from hsm.ticking import TickSettings
 from hsm.ticking import disk_facts as disk_facts_of
@@ -103,6 +104,12 @@ def default_policy(pools: Sequence[str]) -> str:
         f"    copy to {named}\n"
         "    release when space is needed after 2 verified copies\n"
     )
+
+
+def prices(config: Config) -> Prices:
+    """What blank volumes cost, as far as the configuration says."""
+    given = {pool.name: pool.volume_price for pool in config.volume_pools if pool.volume_price is not None}
+    return Prices(config.policy.currency, given)
 
 
 def publish(catalog: Catalog, text: str, author: str, pools: Mapping[str, VolumePool], now: datetime) -> int:

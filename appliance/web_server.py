@@ -56,6 +56,7 @@ def pages(config: Config, catalog: Catalog, path: Path | None = None) -> Flask:
         notice=config.web.notice,
         audit_looking=config.audit.looking,
         max_releases=config.engine.max_releases_per_tick,
+        confirm_releases=config.policy.confirm_releases,
     )
     return create_app(
         Services(
@@ -72,6 +73,7 @@ def pages(config: Config, catalog: Catalog, path: Path | None = None) -> Flask:
             peering=peering(config),
             configuration=effective(config, path, os.environ),
             send=build.send_settings(config),
+            prices=build.prices(config),
         )
     )
 

@@ -29,6 +29,7 @@ from web.views import (
     drives,
     events,
     health,
+    holds,
     jobs,
     library,
     metrics,
@@ -44,6 +45,7 @@ from web.views import (
     stream,
     studies,
     tokens,
+    trials,
     volume_actions,
     volumes,
 )
@@ -63,6 +65,8 @@ VIEWS: tuple[ModuleType, ...] = (
     policies,
     drafts,
     publishing,
+    trials,
+    holds,
     events,
     audit,
     quarantine,
@@ -98,7 +102,9 @@ PART_OF = {
     "audit": "events",
     "drafts": "policies",
     "drives": "library",
+    "holds": "policies",
     "publishing": "policies",
+    "trials": "policies",
     "volume_actions": "volumes",
 }  # pages that have no entry of their own in the navigation
 ASSET_MAX_AGE_S = 30 * 86400  # an address changes with its content, see asset()

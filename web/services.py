@@ -14,6 +14,7 @@ from hsm.catalog import Catalog
 from hsm.facts import DiskFacts, VolumePool, VolumeRecord
 from hsm.notices.sending import SendSettings
 from hsm.peers.model import Peering
+from hsm.policy.cost import Prices
 from hsm.settings_read import SettingRead
 
 EXTENSION = "firn"
@@ -46,6 +47,7 @@ class WebSettings:
     patience_s: float = 3.0  # a dry run that takes longer is worked out aside while the page says so
     max_releases: int | None = None  # the cap of one tick, as the engine has it; a dry run keeps to it too
     audit_looking: bool = False  # who looked at which study is written down, too
+    confirm_releases: int = 100  # publishing rules that release so many more asks for the number to be typed
     dry_run_reasons: int = 200  # lines of a dry run that are listed
 
 
@@ -72,6 +74,7 @@ class Services:
     volume_pools: Mapping[str, VolumePool]
     settings: WebSettings
     clock: Clock
+    prices: Prices = field(default_factory=Prices)  # of blank volumes, as far as they were given
     cards: CardMaker | None = None  # None: no previews are kept
     destinations: Callable[[], Sequence[str]] = tuple  # AE titles that studies can be sent to
     label_sheet: LabelSheet | None = None  # None: where nobody prints

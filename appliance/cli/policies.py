@@ -161,8 +161,11 @@ def apply(
     over: Annotated[
         int | None, typer.Option("--over", min=0, help="Only over this version, 0 for none: another is left in force.")
     ] = None,
+    confirm: Annotated[
+        int | None, typer.Option("--confirm", min=0, help="How many studies more it may release, seen and meant.")
+    ] = None,
 ) -> None:
-    """Publish a policy; the next tick follows it. Refused when it has a fault."""
+    """Publish a policy; the next tick follows it. Refused when it has a fault, or releases many more studies."""
     from appliance.build import volume_pools
     from hsm.catalog.errors import PolicyOutdated
     from hsm.publishing import publish
@@ -174,11 +177,41 @@ def apply(
     if policy is None or any(fault["is_fault"] for fault in faults):
         raise RequestFailed(ExitStatus.CONFIG_INVALID, f"{file} was not published; the policy in force is unchanged.")
     pools = volume_pools(current.config)
+    _confirm(current, policy, confirm)
     try:
         number = publish(current.catalog, text, pools, getuser(), current.now(), over, reason.strip())
     except PolicyOutdated as error:
         raise RequestFailed(ExitStatus.REFUSED, f"{file} was not published: {error}.") from error
     current.say(f"Version {number} is in force: {count(len(policy.rules), 'rule')}. See `firn policy plan`.")
+
+
+def _confirm(current: Session, policy: "Policy", confirmed: int | None) -> None:
+    """Refuse rules that would release many more studies than those in force, unless the number was given."""
+    from appliance.build import disk_facts, volume_pools
+    from hsm.pool import PoolError
+    from hsm.ticking import volume_bytes
+    from hsm.trial import House, most_releases_more
+    from web.reads.drafts import readable
+    from web.reads.policy import moment_of
+    from web.reads.trial import HORIZONS
+
+    catalog, pools = current.catalog, volume_pools(current.config)
+    standing = catalog.policies.current()
+    try:
+        disk = disk_facts(current.config, current.pool)
+    except PoolError as error:
+        current.err.print(f"What it would release is not known: {error}", markup=False, soft_wrap=True)
+        return
+    house = House(disk, pools, volume_bytes(catalog, pools))
+    moments = [moment_of(horizon, current.now(), house.zone) for horizon in HORIZONS]
+    old = readable(standing.text) if standing is not None else None
+    more = most_releases_more(policy, old, catalog.facts.studies_for_policy, house, moments)
+    if more >= current.config.policy.confirm_releases and (confirmed is None or confirmed < more):
+        raise RequestFailed(
+            ExitStatus.REFUSED,
+            f"Not published: tonight, in a month or in a year these rules would release "
+            f"{count(more, 'study', 'studies')} more than those in force. If that is meant: --confirm {more}",
+        )
 
 
 @policy_app.command()

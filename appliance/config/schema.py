@@ -225,6 +225,12 @@ class VolumePoolEntry(Section):
     flush_every_packs: int = Field(
         200, ge=1, description="Tapes: a flush also comes after so many packs, and at the end of each batch."
     )
+    volume_price: float | None = Field(
+        None,
+        ge=0,
+        description="What one blank volume costs, for the cost of a dry run. Unset: no cost is told.",
+        examples=[65.0],
+    )
     catalog_every_bytes: int = Field(
         200 * GIB, ge=1, description="Tapes: a copy of the catalog is written after so many bytes."
     )
@@ -259,6 +265,12 @@ class PolicySection(Section):
         "Empty: the one that comes with Firn.",
     )
     tick_every_s: float = Field(60, gt=0, le=86400, description="Time between two evaluations of the policy.")
+    confirm_releases: int = Field(
+        100,
+        ge=1,
+        description="Publishing rules that release so many studies more than those in force asks for the number.",
+    )
+    currency: str = Field("", max_length=8, description="What volume_price is counted in.")
 
 
 class EngineSection(Section):

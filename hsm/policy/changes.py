@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 
 from hsm.policy.model import Policy
+from hsm.policy.words import count_words
 
 AROUND = 3  # unchanged lines that are shown beside a change
 
@@ -47,7 +48,7 @@ def line_changes(old: str, new: str) -> list[LineChange]:
     last = 0
     for group in groups:
         if group[0][1] > last:
-            found.append(LineChange(Kind.SKIPPED, f"{group[0][1] - last} unchanged lines"))
+            found.append(LineChange(Kind.SKIPPED, count_words(group[0][1] - last, "unchanged line")))
         for tag, old_begin, old_end, new_begin, new_end in group:
             if tag == "equal":
                 found += [
@@ -62,9 +63,11 @@ def line_changes(old: str, new: str) -> list[LineChange]:
 
 
 def rule_changes(old: Policy | None, new: Policy | None) -> list[RuleChange]:
-    """The rules that came, went, say something else, or stand at another place among those that stayed."""
-    before = {rule.name: rule for rule in old.rules} if old else {}
-    after = {rule.name: rule for rule in new.rules} if new else {}
+    """The rules that came, went, say something else, or stand at another place; none when one cannot be read."""
+    if old is None or new is None:
+        return []
+    before = {rule.name: rule for rule in old.rules}
+    after = {rule.name: rule for rule in new.rules}
     return [*_of_new(list(before), list(after), before, after), *_gone(before, after)]
 
 

@@ -1,11 +1,13 @@
 """Why a study is where it is, what each rule says about it, what holds it, and what happens next."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from hsm.facts import CopyRecord, DiskFacts, StudyFacts, VolumePool
 from hsm.policy.actions import Done, Plan
 from hsm.policy.conditions import Moment, because, failing, judge, turning_points
+from hsm.policy.counting import counting_words
 from hsm.policy.model import Keep, Policy, Release, Rule
 from hsm.policy.need import Intent, intent, open_rules
 from hsm.policy.plan import plan
@@ -28,18 +30,42 @@ def explain(
     zone: tzinfo = UTC,
 ) -> list[str]:
     """Sentences for a person, in this order: where it is, its copies, each rule, what holds it, what comes next."""
+    told = explanation(policy, study, disk, pools, now, done_today=done_today, zone=zone)
+    return [*told.where, *told.copies, *told.rules, *told.fate, *told.next]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a study is where it is, in sentences."""
+
+    where: tuple[str, ...]  # where it is
+    copies: tuple[str, ...]  # where its copies are, which of them count before a release, what is at work
+    rules: tuple[str, ...]  # what each rule says of it
+    fate: tuple[str, ...]  # what keeps it on disk, or would let it go
+    next: tuple[str, ...]  # what happens next, and when
+
+
+def explanation(
+    policy: Policy,
+    study: StudyFacts,
+    disk: DiskFacts,
+    pools: Mapping[str, VolumePool],
+    now: datetime,
+    *,
+    done_today: Mapping[str, Done] | None = None,
+    zone: tzinfo = UTC,
+) -> Explanation:
+    """What there is to say about one study."""
     moment = Moment(now, zone)
     wanted = intent(open_rules(policy, moment), study, moment)
     planned = plan(policy, [study], disk, pools, now, done_today=done_today, zone=zone)
-    return [
-        _where(study),
-        *_copies(study, moment),
-        *_work(study),
-        *(_rule(rule, study, moment) for rule in policy.rules),
-        *_fate(wanted, study, disk, planned, moment),
-        *_next(planned),
-        *_later(policy, wanted, study, moment),
-    ]
+    return Explanation(
+        where=(_where(study),),
+        copies=(*_copies(study, moment), *counting_words(study), *_work(study)),
+        rules=tuple(_rule(rule, study, moment) for rule in policy.rules),
+        fate=tuple(_fate(wanted, study, disk, planned, moment)),
+        next=(*_next(planned), *_later(policy, wanted, study, moment)),
+    )
 
 
 def _where(study: StudyFacts) -> str:

@@ -70,30 +70,69 @@ def plan(
     Plan.capped_releases says how many a person has not seen yet. done_today is needed by rules with a limit per day,
     volume_bytes (capacity by pool) by the estimate of volumes only. Hours, days and ages are meant in zone.
     """
-    moment = Moment(now, zone)
-    rules = open_rules(policy, moment)
-    draft = _Draft()
-    for study in studies:
-        if study.instance_count > 0:
-            _study(draft, intent(rules, study, moment), study, disk, pools, moment)
-    limiter = Limiter(rules, done_today or {})
-    pins = _admitted(draft.pins, limiter)
-    copies = _admitted(draft.copies, limiter)
-    verifies = _admitted(draft.verifies, limiter)
-    chosen = choose(draft.candidates, disk, draft.leaving_bytes, lambda candidate: _admit(limiter, candidate))
-    kept = len(chosen) if max_releases is None else max_releases
-    releases = tuple(_release(candidate, disk, moment) for candidate in chosen[:kept])
-    return Plan(
-        copies=copies,
-        verifies=verifies,
-        releases=releases,
-        pins=pins,
-        problems=tuple(draft.problems),
-        held_back=dict(limiter.held_back),
-        capped_releases=max(len(chosen) - kept, 0),
-        space_needed=space_is_needed(disk),
-        totals=_totals(copies, verifies, releases, pins, pools, volume_bytes or {}),
+    planning = Planning(
+        policy,
+        disk,
+        pools,
+        now,
+        max_releases=max_releases,
+        done_today=done_today,
+        zone=zone,
+        volume_bytes=volume_bytes,
     )
+    for study in studies:
+        planning.add(study)
+    return planning.finish()
+
+
+class Planning:
+    """A plan in the making, for several of one pass over the studies; `plan` says what the values mean."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        disk: DiskFacts,
+        pools: Mapping[str, VolumePool],
+        now: datetime,
+        *,
+        max_releases: int | None = None,
+        done_today: Mapping[str, Done] | None = None,
+        zone: tzinfo = UTC,
+        volume_bytes: Mapping[str, int] | None = None,
+    ) -> None:
+        self._disk, self._pools = disk, pools
+        self._moment = Moment(now, zone)
+        self._rules = open_rules(policy, self._moment)
+        self._max_releases, self._done_today, self._volume_bytes = max_releases, done_today or {}, volume_bytes or {}
+        self._draft = _Draft()
+
+    def add(self, study: StudyFacts) -> None:
+        """Hold one study against the rules."""
+        if study.instance_count > 0:
+            wanted = intent(self._rules, study, self._moment)
+            _study(self._draft, wanted, study, self._disk, self._pools, self._moment)
+
+    def finish(self) -> Plan:
+        """The plan for all that was added."""
+        draft, disk, moment = self._draft, self._disk, self._moment
+        limiter = Limiter(self._rules, self._done_today)
+        pins = _admitted(draft.pins, limiter)
+        copies = _admitted(draft.copies, limiter)
+        verifies = _admitted(draft.verifies, limiter)
+        chosen = choose(draft.candidates, disk, draft.leaving_bytes, lambda candidate: _admit(limiter, candidate))
+        kept = len(chosen) if self._max_releases is None else self._max_releases
+        releases = tuple(_release(candidate, disk, moment) for candidate in chosen[:kept])
+        return Plan(
+            copies=copies,
+            verifies=verifies,
+            releases=releases,
+            pins=pins,
+            problems=tuple(draft.problems),
+            held_back=dict(limiter.held_back),
+            capped_releases=max(len(chosen) - kept, 0),
+            space_needed=space_is_needed(disk),
+            totals=_totals(copies, verifies, releases, pins, self._pools, self._volume_bytes),
+        )
 
 
 def _admit(limiter: Limiter, candidate: Candidate) -> bool:

@@ -51,7 +51,7 @@ def test_a_draft_begins_as_the_rules_in_force_and_changes_nothing(world: World, 
     page = read(archivist.get("/policies/draft").text)
     assert page.faults == []
     assert {"Edit", "Edit as text", "Add a rule", "Publish ..."} <= set(page.labelled)
-    assert "two tapes for everything" in page.text and "# The rules of the house." not in page.text
+    assert "two tapes for everything" in page.text and "# The rules of the house." in page.text
     assert 'no rule copies to the pool "disc"' in page.text
     act(archivist, "/policies/draft")
     assert draft(world).revision == 1

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from hsm.states import JobKind
 from tests.web.world import World, browser
 from web.app import create_app
-from web.security import host_is_answered
+from web.security import MAX_FORM_BYTES, host_is_answered
 
 ORIGIN = "http://localhost"
 
@@ -109,5 +109,6 @@ def test_what_supervisors_ask_sets_no_cookie(world: World) -> None:
 
 
 def test_too_much_is_refused(busy_client: FlaskClient) -> None:
-    answer = busy_client.post("/studies/1/recall", headers={"Origin": ORIGIN}, data={"form_token": "x" * 100_000})
+    form = {"form_token": "x" * MAX_FORM_BYTES}
+    answer = busy_client.post("/studies/1/recall", headers={"Origin": ORIGIN}, data=form)
     assert answer.status_code == 413

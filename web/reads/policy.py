@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta, tzinfo
 from enum import StrEnum
 
 from hsm.catalog.records import PolicyVersion
-from hsm.facts import StudyUid
+from hsm.facts import JobRecord, StudyUid
 from hsm.policy import (
     CopyAction,
     Plan,
@@ -15,12 +15,13 @@ from hsm.policy import (
     Problem,
     ReleaseAction,
     VerifyAction,
-    explain,
     parse,
     plan,
 )
 from hsm.policy.actions import Planned, Totals
+from hsm.policy.explain import Explanation, explanation
 from hsm.pool import PoolError
+from hsm.states import JobKind, JobState
 from web.services import Services
 
 NO_POLICY = "No rules are in force yet: nothing is copied and nothing leaves the disk."
@@ -43,8 +44,15 @@ class Horizon(StrEnum):
 class Why:
     """Why a study is where it is, or why that cannot be said."""
 
-    sentences: tuple[str, ...] = ()
+    told: Explanation | None = None
+    left: JobRecord | None = None  # the release by which it left the disk, when nothing of it is there
     trouble: str = ""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All that is told, in order."""
+        told = self.told
+        return () if told is None else (*told.where, *told.copies, *told.rules, *told.fate, *told.next)
 
 
 @dataclass(frozen=True)
@@ -114,8 +122,14 @@ def why_here(house: Services, uid: str, now: datetime) -> Why:
     except PoolError:
         return Why(trouble=NO_POOL)
     for facts in house.catalog.facts.studies_for_policy(now, only=[StudyUid(uid)]):
-        return Why(tuple(explain(policy, facts, disk, house.volume_pools, now, zone=house.settings.zone)))
+        told = explanation(policy, facts, disk, house.volume_pools, now, zone=house.settings.zone)
+        return Why(told, _release_of(house, uid) if facts.online_instances <= 0 else None)
     return Why(trouble="It has just left the catalog.")
+
+
+def _release_of(house: Services, uid: str) -> JobRecord | None:
+    done = house.catalog.jobs.list(states=(JobState.DONE,), kinds=(JobKind.RELEASE,), study_uid=uid, limit=1)
+    return next(iter(done), None)
 
 
 def dry_run(house: Services, horizon: Horizon, now: datetime) -> DryRun:

@@ -12,12 +12,14 @@ from hsm.policy import PolicyInvalid
 from hsm.publishing import judge, publish
 from web.access.gate import known_person, needs
 from web.reads.drafts import difference, version_of
+from web.reads.trial import Trials, trial_now
 from web.services import services
 from web.views.drafts import ELSEWHERE, known_draft
 
 pages = Blueprint("publishing", __name__, url_prefix="/policies")
 MAX_REASON = 500
 WHY = "Say why, in a sentence: whoever looks at the history will want to know."
+NOT_KNOWN_YET = "What these rules would do is still being worked out. Nothing was published; it appears below."
 OUTDATED = "Somebody put other rules in force meanwhile. Nothing was overwritten: look at the difference again."
 
 
@@ -92,6 +94,10 @@ def _of_version(number: int) -> Wish:
     return Wish(version.text, current.version, restores=version)
 
 
+def _number(wish: Wish) -> int:
+    return wish.restores.version if wish.restores else 0
+
+
 def _published(wish: Wish) -> Response:
     house, reason = services(), " ".join(request.form.get("reason", "").split())
     faults = {}
@@ -99,6 +105,13 @@ def _published(wish: Wish) -> Response:
         faults["reason"] = WHY
     elif len(reason) > MAX_REASON:
         faults["reason"] = f"At most {MAX_REASON} characters."
+    current = house.catalog.policies.current()
+    if judge(wish.text, house.volume_pools).valid and (current is None or current.version == wish.base):
+        found = trial_now(wish.text, current)
+        if found.pending:
+            return _page(wish, {"": NOT_KNOWN_YET}, 409)
+        if not _confirmed(found):
+            faults["confirm"] = f"Type the number {found.releases_more} to go on."
     if faults:
         return _page(wish, faults, 422)
     try:
@@ -115,19 +128,37 @@ def _published(wish: Wish) -> Response:
     return redirect(url_for("policies.show"), 303)
 
 
+def _asks_for_number(found: Trials) -> bool:
+    return (found.releases_more or 0) >= services().settings.confirm_releases
+
+
+def _confirmed(found: Trials) -> bool:
+    """Whether the number of releases was typed as it was shown, and did not grow since."""
+    if not _asks_for_number(found):
+        return True
+    typed, shown = request.form.get("confirm", "").strip(), request.form.get("shown", "")
+    digits = typed.isascii() and typed.isdecimal() and len(typed) < 16
+    return digits and typed == shown and int(typed) >= (found.releases_more or 0)
+
+
 def _page(wish: Wish, faults: dict[str, str] | None = None, status: int = 200) -> Response:
     house = services()
     current = house.catalog.policies.current()
     base = version_of(house, wish.base)
     outdated = current is not None and current.version != wish.base
     judged = judge(wish.text, house.volume_pools)
+    unlike = difference(current.text if current else "", wish.text)
+    tried = trial_now(wish.text, current) if judged.valid and unlike.lines and not outdated else Trials()
     page = render_template(
         "rules/publish.html",
         wish=wish,
         current=current,
         base=base,
         meanwhile=difference(base.text if base else "", current.text) if outdated and current else None,
-        unlike=difference(current.text if current else "", wish.text),
+        unlike=unlike,
+        trials=tried,
+        asks_for_number=_asks_for_number(tried),
+        lists=url_for("trials.show") if wish.draft else url_for("trials.of_version", number=_number(wish)),
         judged=judged,
         faults=faults or {},
         reason=request.form.get("reason", f"Back to version {wish.restores.version}: " if wish.restores else ""),

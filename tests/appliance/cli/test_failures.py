@@ -62,7 +62,7 @@ def test_rules_are_published_over_the_version_that_was_seen_with_a_reason(house:
     path.write_text(before + "# the same\n")
     newest = house.json("policy", "history")["policies"][0]["version"]
     assert "is in force by now" in house.fails(3, "policy", "apply", str(path), "--over", "0")
-    house.ok("policy", "apply", str(path), "--over", str(newest), "--reason", "a try")
+    house.ok("policy", "apply", str(path), "--over", str(newest), "--reason", "a try", "--confirm", "0")
     assert house.json("policy", "history")["policies"][0]["reason"] == "a try"
     assert house.ok("policy", "show", str(newest)) == before
 

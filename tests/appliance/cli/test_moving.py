@@ -152,3 +152,15 @@ def test_the_catalog_is_rebuilt_from_the_tapes(house: House) -> None:
     after = house.study(uid)
     assert (after["instances"], after["availability"]) == (before["instances"], "NEARLINE")
     assert {copy["volume"] for copy in after["copies"]} == {copy["volume"] for copy in before["copies"]}
+
+
+def test_rules_that_release_many_more_studies_ask_for_the_number(house: House) -> None:
+    house.publish('rule "copies":\n    copy to tape_a, tape_b\n')
+    house.take_in()
+    house.ok("tick", "--wait")
+    config = house.config.read_text()
+    house.config.write_text(config + "\n[policy]\nconfirm_releases = 1\n")
+    path = house.root / "sooner.policy"
+    path.write_text('rule "copies":\n    copy to tape_a, tape_b\nrule "go":\n    release after 2 verified copies\n')
+    assert "--confirm 1" in house.fails(3, "policy", "apply", str(path))
+    house.ok("policy", "apply", str(path), "--confirm", "1")

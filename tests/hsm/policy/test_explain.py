@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hsm.facts import DiskFacts, StudyFacts
+from hsm.facts import CopyRecord, DiskFacts, StudyFacts
 from hsm.policy import Done, explain, parse
-from hsm.states import Availability, CopyState, JobKind
+from hsm.states import Availability, CopyState, JobKind, Place, VolumeState
 from tests.hsm.policy.worlds import GB, HALF_FULL, NOW, POOLS, ago, copy, pack, study
 
 THREE = 'rule "three":\n when stable for 10 seconds\n copy to tape_a, tape_b, disc\n'
@@ -52,6 +52,7 @@ def test_what_comes_next_is_told_with_its_reason() -> None:
             "It has a verified copy on A00001L8 (library) in tape_a, read back 10 days ago and "
             "a verified copy on B00001L8 (library) in tape_b, read back 10 days ago."
         ),
+        "2 copies count before a release: on A00001L8 and B00001L8, read back whole.",
         'Rule "settle" (line 1) applies: received 3 hours ago. It says: release after 2 verified copies.',
         (
             'Next: Rule "settle" (line 1): received 3 hours ago and 2 verified copies on A00001L8 and B00001L8, '
@@ -205,17 +206,36 @@ def test_packs_copies_and_work_are_told() -> None:
         unpacked_instances=1,
         active_jobs=frozenset({(JobKind.MIGRATE, "disc"), (JobKind.VERIFY, "7"), (JobKind.RECALL, "")}),
     )
-    assert told("", facts)[1:6] == [
+    assert told("", facts)[1:9] == [
         (
             "Pack 1 of 2 has a verified copy on A00001L8 (library) in tape_a, read back 10 days ago and "
             "a planned copy on a volume yet to be chosen in disc."
         ),
         "Pack 2 of 2 has no copy.",
         "1 instance of it is in no pack yet.",
+        "1 copy of pack 1 counts before a release: on A00001L8, read back whole.",
+        "The copy of pack 1 on a volume yet to be chosen does not count: it is not written yet.",
+        "No copy of pack 2 counts before a release yet.",
         "At work: a copy to disc is on its way, a recall is on its way and copy 7 is being read back.",
         "No rule says now that it is kept or released, so it stays on disk.",
     ]
     assert "a verified copy on A00001L8 (library) in tape_a." in told("", study(pack(copy(verified_at=None))))[1]
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (copy("disc", CopyState.WRITTEN), "it was not read back yet"),
+        (copy("disc", CopyState.SUSPECT), "it could not be read back"),
+        (copy("disc", volume_state=VolumeState.SUSPECT), "its volume is suspect"),
+        (copy("disc", volume_place=Place.MISSING), "nobody knows where its volume is"),
+        (copy("disc", volume_state=VolumeState.RETIRED), "its volume cannot be relied on"),
+    ],
+)
+def test_a_copy_that_does_not_count_says_why(made: CopyRecord, why: str) -> None:
+    sentences = told("", study(pack(copy(), made)))
+    assert "1 copy counts before a release: on A00001L8, read back whole." in sentences
+    assert f"The copy on D00001 does not count: {why}." in sentences
 
 
 def test_problems_and_the_next_reading_back_are_told() -> None:

@@ -11,6 +11,7 @@ from tests.web.reader import read
 from tests.web.test_security import ORIGIN
 from tests.web.world import World, browser, busy
 from web.app import create_app
+from web.security import MAX_FORM_BYTES
 
 PROBLEM = "application/problem+json"
 HOLD = {"study_instance_uid": "1.2.3.1", "reason": "trial"}
@@ -53,7 +54,7 @@ def test_a_body_that_is_no_json_or_too_large_is_refused(world: World, boss: Prog
         (b"reason=x", "application/x-www-form-urlencoded", 415),
         (b"{", "application/json", 400),
         (b'{"reason": "\\ud800"}', "application/json", 400),
-        (b'"' + b"x" * 70_000 + b'"', "application/json", 413),
+        (b'"' + b"x" * MAX_FORM_BYTES + b'"', "application/json", 413),
     ):
         answer = boss.client.post("/api/v1/holds", headers=headers, data=data, content_type=kind)
         assert (answer.status_code, answer.content_type) == (status, PROBLEM)

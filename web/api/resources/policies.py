@@ -17,6 +17,7 @@ from web.api.shape import Number, Page, Paged, Shape, Time, Words, before
 from web.memo import Aside, Working
 from web.problems import Fault, Refused
 from web.reads.policy import DryRun, Horizon, dry_run
+from web.reads.trial import trial_now
 from web.services import services
 
 operations = Operations("Policies")
@@ -43,6 +44,9 @@ class NewPolicy(PolicyText):
     """Rules to be put in force."""
 
     reason: Words = ""
+    confirm_releases: Annotated[int, Field(ge=0, le=2**53)] = Field(
+        0, description="How many studies more than by the rules in force may be released; see the answer 409."
+    )
 
 
 class PolicyFinding(Shape):
@@ -171,6 +175,8 @@ def check_policy(body: PolicyText) -> PolicyCheck:
 def publish_policy(body: NewPolicy) -> Policy:
     """Put rules in force, over the version that you saw: its ETag goes into If-Match."""
     house, seen = services(), matched(Policy)
+    if judge(body.text, house.volume_pools).valid:
+        _confirm(body)
     try:
         number = publish(
             house.catalog,
@@ -185,6 +191,18 @@ def publish_policy(body: NewPolicy) -> Policy:
         faults = [Fault("text", str(fault)) for fault in error.faults]
         raise Refused(422, "These rules were not put in force: they have faults.", faults) from error
     return get_policy(number)
+
+
+def _confirm(body: NewPolicy) -> None:
+    """Refuse rules that would release many more studies than those in force, unless the number was given."""
+    house = services()
+    found = trial_now(body.text, house.catalog.policies.current())
+    if found.pending:
+        raise Refused(409, "What these rules would release is being worked out: repeat it in a while.")
+    more = found.releases_more or 0
+    if more >= house.settings.confirm_releases and body.confirm_releases < more:
+        wanted = Fault("confirm_releases", f"{more} studies more would be released: if that is meant, say so here")
+        raise Refused(409, "Not put in force: many more studies would be released.", [wanted])
 
 
 def _policy(found: PolicyVersion) -> Policy:

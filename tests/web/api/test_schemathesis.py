@@ -30,7 +30,7 @@ KNOWN: dict[str, list[Any]] = {  # what there is, so that not every question is 
     "number": [0, 1],
     "name": ["a-viewer", "bert"],
 }
-EXAMPLES = 6  # of each operation
+EXAMPLES = 4  # of each operation, each way; more are worth it after a change of web/api
 CONFIG = {
     "checks": {
         # What an address, a state or a version forbids is told by these; only the domain, not the document, knows it.

@@ -12,6 +12,7 @@ from hsm.access.roles import Right, Role
 from hsm.catalog import Catalog, CatalogForeign, CatalogTooNew, DumpDamaged
 from hsm.catalog.dump import TABLES
 from hsm.catalog.figures import Flow, Usage
+from hsm.commitment.levels import Level, Reference
 from hsm.notices.model import Calendar, Rule, Target, TargetKind
 from hsm.peers.model import PeerRecord
 from tests.hsm.catalog.world import LATER, START, TAPES, World, arrival, study_uid
@@ -29,6 +30,9 @@ def full(world: World) -> bytes:
     world.catalog.recalls.request(study_uid(1), requested_by="WS", now=LATER)
     world.catalog.drives.seen("lib", 0, "S0", MediumKind.TAPE, START)
     world.library(Barcode("CLN001L8"), name="other")
+    world.catalog.deliveries.ask(study_uid(1), "WS", requested_by="me", now=LATER, deadline=LATER)
+    one = [Reference("1.2.840.10008.5.1.4.1.1.2", "1.2.3")]
+    world.catalog.commitments.ask("CT1", "1.9", one, Level.DISK, START)
     world.catalog.notices.add_target(Target("ops", TargetKind.MAIL, "ops@example.org"), "me", START)
     rule = Rule(0, "ops", "error", "*", "*", Calendar.ALWAYS)
     world.catalog.notices.add_rule(rule, "me", START)

@@ -22,7 +22,7 @@ test-devices: ## the tests that need a robot, drives and a recorder, in a small 
 	@.ci/bootstrap.sh devices
 	@.venv/bin/python -m pytest -q tests/test_vagrant.py
 	@status=0; \
-	.ci/vm/pytest.sh var/devices 5400 -m devices tests/devices $(ARGS) || status=$$?; \
+	.ci/vm/pytest.sh var/devices 10800 -m devices tests/devices $(ARGS) || status=$$?; \
 	FIRN_VM_INIT=systemd .ci/vm/pytest.sh var/devices/box 2400 tests/devices/test_box.py || status=$$?; \
 	exit $$status
 

@@ -17,7 +17,7 @@ from tests.e2e.wire import all_seen
 from tests.support.studies import one_of_each_kind
 from tests.support.world import POLICY
 
-pytestmark = [pytest.mark.devices, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.devices, pytest.mark.timeout(5400)]
 
 DISC = Barcode("D00001")
 TAPES = (Barcode("A00001L8"), Barcode("B00001L8"))

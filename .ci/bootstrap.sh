@@ -23,6 +23,7 @@ test_packages=(
     postgresql # the catalog on several machines
     zbar-tools # reads the barcodes of printed labels
     poppler-utils # pages of a PDF as pictures
+    chromium # the browser of tests and screenshots
     libiscsi-bin # an iSCSI initiator that is not ours
     # the test machine, .ci/vm
     qemu-system-x86

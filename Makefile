@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test test-devices lint bench venv lock clean
+.PHONY: help run test test-devices lint bench screenshots venv lock clean
 
 # Options for pytest, as in: make test ARGS="-k policy"
 ARGS ?=
@@ -33,7 +33,11 @@ lint: ## style, formatting and types
 	@.venv/bin/mypy --no-error-summary
 	@echo "firn: style and types are clean"
 
-bench: ## measure
+screenshots: ## pictures of every page as each user, light and dark, into var/screenshots; the best into docs/screenshots
+	@.ci/bootstrap.sh test
+	@.venv/bin/python -m tests.browser.screenshots $(ARGS)
+
+bench: ## measure, and write docs/BENCHMARKS.md
 	@.ci/bootstrap.sh test
 	@.venv/bin/python -m tests.bench $(ARGS)
 

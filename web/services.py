@@ -44,7 +44,7 @@ class WebSettings:
     poll_s: int = 5
     safe_copies: int = 2  # a study is called safe when every pack has as many verified copies, on distinct volumes
     plan_max_age_s: float = 60.0  # a dry run of the whole catalog is shown again for so long
-    patience_s: float = 3.0  # a dry run that takes longer is worked out aside while the page says so
+    patience_s: float = 0.1  # a dry run that takes longer is worked out aside while the page says so
     max_releases: int | None = None  # the cap of one tick, as the engine has it; a dry run keeps to it too
     audit_looking: bool = False  # who looked at which study is written down, too
     confirm_releases: int = 100  # publishing rules that release so many more asks for the number to be typed

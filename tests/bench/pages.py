@@ -85,7 +85,7 @@ def _on(name: str, url: str, root: Path, house: BigHouse) -> Iterator[Section]:
         fill(catalog, house, datetime.now(UTC).replace(microsecond=0))
         filled_s = time.perf_counter() - began
         catalog.accounts.add("bench", "", Role.ADMINISTRATOR, passwords.hashed(PASSWORD), False, "bench", _now())
-        wanted = [*addresses(web_pages(config, catalog), examples(catalog)).values(), *VARIANTS]
+        wanted = [*addresses(web_pages(config, catalog), examples(catalog), {"health"}).values(), *VARIANTS]
     words = (
         f"{house.studies:,} studies, {house.volumes:,} volumes, {house.jobs:,} jobs, {house.events:,} events on {name};"
         f" each address {TIMES} times, one request at a time, until the last byte. The catalog was filled in"
@@ -120,7 +120,20 @@ def examples(catalog: Catalog) -> dict[str, str]:
     statement = text("SELECT study_instance_uid FROM studies WHERE id = (SELECT max(id) / 2 FROM studies)")
     uid = str(catalog.database.read(lambda connection: connection.execute(statement).scalar_one()))
     job = catalog.jobs.list(limit=1)[0]
-    return {"uid": uid, "barcode": "A00300L8", "job_id": str(job.id), "number": "3", "policies.version.number": "3"}
+    return {
+        "uid": uid,
+        "study_instance_uid": uid,
+        "dicomweb.retrieve_metadata.study": uid,
+        "barcode": "A00300L8",
+        "job_id": str(job.id),
+        "number": "3",
+        "drives.show.name": "tape",
+        "drives.show.index": "0",
+        "library": "tape",
+        "api.get_policy.version": "3",
+        "hold_id": "3",
+        "name": "bench",
+    }
 
 
 def _now() -> datetime:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -88,9 +89,7 @@ def running(root: Path) -> Iterator[Appliance]:
             send_samples(config, lambda uid: 0, Event(), pause_s=0, samples=samples)
             *gone, stays = samples
             for study in gone:
-                _until(
-                    lambda uid=study.study_uid: _is_gone(catalog, uid), process, f"{study.study_uid} is on tape only"
-                )
+                _until(partial(_is_gone, catalog, study.study_uid), process, f"{study.study_uid} is on tape only")
         password = (config.archive.data_dir / DEMO_FILE).read_text(encoding="utf-8").strip()
         yield Appliance(config, path, password, tuple(gone), stays)
     finally:

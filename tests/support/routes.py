@@ -1,48 +1,50 @@
 """The pages there are, from the routes themselves: what is added later is measured and looked at too."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from flask import Flask
 from werkzeug.routing import Rule
 
-# What is no page of its own: files, what changes something by being asked, and what goes on for ever.
+FOR_PROGRAMS = frozenset({"api", "dicomweb", "health"})  # blueprints
 NO_PAGES = frozenset({"static"})
-ENDLESS = ("stream", "live", "sse")
+ENDLESS = frozenset({"stream", "live", "progress-stream"})  # the end of an address that goes on for ever
 
 
-class ExampleMissing(Exception):
-    """A route has a part for which nobody said what to put there."""
+def pages(app: Flask, examples: Mapping[str, str], without: Collection[str] = ()) -> dict[str, str]:
+    """An address for every route that is asked with GET, by endpoint, but for some blueprints.
 
-
-def pages(app: Flask, examples: Mapping[str, str], without: frozenset[str] = NO_PAGES) -> dict[str, str]:
-    """An address for every route that is asked with GET, by endpoint.
-
-    `examples`: by "endpoint.part" or "part", what to put into the address. An endpoint whose example is "" is left out.
-
-    Raises: ExampleMissing.
+    `examples`: by "endpoint.part" or "part", what to put into an address. A route that has a part without an example
+    is left out; `unknown` names those.
     """
     found: dict[str, str] = {}
     with app.test_request_context("/"):
-        for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
-            endless = any(word in rule.rule.rsplit("/", 1)[-1].split(".") for word in ENDLESS)
-            if "GET" not in (rule.methods or ()) or rule.endpoint in without or endless:
-                continue
-            address = _filled(rule, examples)
-            if address:
-                found.setdefault(rule.endpoint, address)
+        for rule in _asked(app, without):
+            if (values := _values(rule, examples)) is not None and (built := rule.build(values)) is not None:
+                found.setdefault(rule.endpoint, built[1])
     return found
 
 
-def _filled(rule: Rule, examples: Mapping[str, str]) -> str:
-    if examples.get(rule.endpoint) == "":
-        return ""
+def unknown(app: Flask, examples: Mapping[str, str], without: Collection[str] = ()) -> list[str]:
+    """The routes for which an example is missing."""
+    return [rule.rule for rule in _asked(app, without) if _values(rule, examples) is None]
+
+
+def _asked(app: Flask, without: Collection[str]) -> list[Rule]:
+    return [
+        rule
+        for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule)
+        if "GET" in (rule.methods or ())
+        and rule.endpoint not in NO_PAGES
+        and rule.endpoint.split(".")[0] not in without
+        and rule.rule.rsplit("/", 1)[-1] not in ENDLESS
+    ]
+
+
+def _values(rule: Rule, examples: Mapping[str, str]) -> dict[str, object] | None:
     values: dict[str, object] = {}
     for name in rule.arguments:
         example = examples.get(f"{rule.endpoint}.{name}", examples.get(name))
         if example is None:
-            raise ExampleMissing(f"{rule.endpoint} ({rule.rule}) needs an example of {name}")
-        if example == "":
-            return ""
-        values[name] = int(example) if example.isdigit() and "int" in rule.rule else example
-    built = rule.build(values)
-    return built[1] if built else ""
+            return None
+        values[name] = int(example) if f"<int:{name}>" in rule.rule else example
+    return values

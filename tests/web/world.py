@@ -74,7 +74,7 @@ class World:
 
     def services(self, **settings: object) -> Services:
         """What the pages get."""
-        values: dict[str, object] = {"secret_key": b"s" * 32, **settings}
+        values: dict[str, object] = {"secret_key": b"s" * 32, "patience_s": 30.0, **settings}
         return Services(
             catalog=self.catalog,
             archive=Archive(self.catalog, self.pool, self.clock),

@@ -1,8 +1,10 @@
 """`make screenshots`: every page as each of three people sees it, light and dark, on a desk and on a phone.
 
-All of them go into var/screenshots; a few small ones, which the README shows, into docs/screenshots.
+All of them go into var/screenshots; a few small ones, which the README shows, into docs/screenshots. ARGS=chosen takes
+only those.
 """
 
+import sys
 import tempfile
 from io import BytesIO
 from pathlib import Path
@@ -30,8 +32,8 @@ BEST = {
 }
 
 
-def main() -> None:
-    """Take them all."""
+def main(only_chosen: bool) -> None:
+    """Take them all, or only those of the README."""
     with tempfile.TemporaryDirectory(prefix="firn-screenshots-") as folder, running(Path(folder)) as house:
         with house.catalog() as catalog:
             app = web_pages(house.config, catalog)
@@ -39,18 +41,19 @@ def main() -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             for who in ("staff", "archivist", "admin"):
-                _as(who, browser, house, found)
+                _as(who, browser, house, found, only_chosen)
             browser.close()
 
 
-def _as(who: str, browser: Browser, house: Appliance, found: dict[str, str]) -> None:
+def _as(who: str, browser: Browser, house: Appliance, found: dict[str, str], only_chosen: bool) -> None:
     endpoint_of = {address: endpoint for endpoint, address in found.items()}
+    chosen = {endpoint for someone, _, _, endpoint in BEST if someone == who}
     for size, viewport in (("desk", DESK), ("phone", PHONE)):
         context = browser.new_context(base_url=house.address, viewport=viewport)  # type: ignore[arg-type]
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         sign_in(page, house, who)
-        for address in visited(page, found):
+        for address in visited(page, {e: a for e, a in found.items() if e in chosen or not only_chosen}):
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
                 _take(page, who, scheme, size, endpoint_of[address])
@@ -74,4 +77,4 @@ def _take(page: Page, who: str, scheme: str, size: str, endpoint: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main("chosen" in sys.argv[1:])

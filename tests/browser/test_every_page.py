@@ -41,10 +41,10 @@ def all_pages(appliance: Appliance) -> dict[str, str]:
 
 
 def visited(page: Page, found: dict[str, str]) -> Iterator[str]:
-    """Go to one page after the other; those that are no pages for a person are left out."""
+    """Go to one page after the other; files and parts of pages are left out."""
     for address in found.values():
         answer = page.request.get(address)
-        if answer.ok and answer.headers.get("content-type", "").startswith("text/html"):
+        if answer.ok and answer.text().lstrip().lower().startswith("<!doctype html"):
             page.goto(address)
             yield address
 

@@ -27,7 +27,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory, stocked: Path) -> Iterato
 def found(client: FlaskClient, **query: str) -> set[str]:
     """The UIDs a search lists."""
     links = read(client.get("/studies", query_string=query).text).links
-    return {link.removeprefix("/studies/") for link in links if link.startswith("/studies/")}
+    return {link.removeprefix("/studies/") for link in links if link.startswith("/studies/") and "#" not in link}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_newest_study_comes_first_and_undated_last(world: World, client: FlaskCl
     world.receive("1.2", day=None)
     world.receive("1.3", day=date(2026, 1, 1))
     links = [link for link in read(client.get("/studies").text).links if link.startswith("/studies/")]
-    assert links == ["/studies/1.3", "/studies/1.1", "/studies/1.2"]
+    assert [link for link in links if "#" not in link] == ["/studies/1.3", "/studies/1.1", "/studies/1.2"]
 
 
 def test_a_page_past_the_end_leads_back(world: World, client: FlaskClient) -> None:

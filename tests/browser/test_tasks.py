@@ -131,14 +131,36 @@ def see_what_the_rules_would_do_in_a_year(desk: Desk) -> None:
     expect(desk.page.locator("main")).to_contain_text(re.compile("version|rules", re.IGNORECASE))
 
 
+def edit_try_save_and_undo_a_rule(desk: Desk) -> None:
+    more = '\nrule "ultrasound stays":\n    when modality is US\n    keep online\n'
+    with desk.house.catalog() as catalog:
+        current = catalog.policies.current()
+    assert current is not None
+    desk.go("Policies")
+    begin = desk.page.get_by_role("button", name=re.compile("Change the rules"))
+    begin.or_(desk.page.get_by_role("link", name="Go on with my draft")).first.click()
+    desk.page.get_by_role("link", name="Edit as text").click()
+    desk.page.locator("#text").fill(current.text + more)
+    desk.page.get_by_role("button", name="Keep and check").click()
+    desk.page.goto("/policies/draft")
+    desk.page.get_by_role("link", name="Try it on the catalog").click()
+    expect(desk.page.locator("main")).to_contain_text(re.compile("in a year", re.IGNORECASE))
+    desk.page.goto("/policies/draft")
+    desk.page.get_by_role("link", name=re.compile("^Publish")).click()
+    desk.page.locator("#reason").fill("ultrasound is asked for again and again")
+    desk.page.get_by_role("button", name="Put it in force").click()
+    expect(desk.page.locator("main")).to_contain_text("ultrasound stays")
+    desk.page.goto(f"/policies/{current.version}")
+    desk.page.locator(f"main a[href*='{current.version}'].button:not(.second)").last.click()
+    desk.page.locator("#reason").fill("it was too much after all")
+    desk.page.get_by_role("button", name=re.compile("in force again")).click()
+    desk.page.goto("/policies")
+    expect(desk.page.locator("main pre")).not_to_contain_text("ultrasound stays")
+
+
 def see_which_rules_came_before(desk: Desk) -> None:
     desk.page.goto("/policies/1")
     expect(desk.page.locator("main")).to_contain_text("Not in force any more")
-
-
-def list_the_studies_that_are_not_safe_yet(desk: Desk) -> None:
-    desk.page.goto("/studies?show=unsafe")
-    expect(desk.page.get_by_role("region", name="Found studies")).to_be_visible()
 
 
 def list_the_volumes_of_a_pool(desk: Desk) -> None:
@@ -269,9 +291,9 @@ TASKS: dict[str, tuple[Task, ...]] = {
     ),
     "archivist": (
         read_the_rules_in_force,
+        edit_try_save_and_undo_a_rule,
         see_what_the_rules_would_do_in_a_year,
         see_which_rules_came_before,
-        list_the_studies_that_are_not_safe_yet,
         list_the_volumes_of_a_pool,
         see_what_lies_on_a_tape,
         see_library_drives_and_slots_side_by_side,

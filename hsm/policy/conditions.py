@@ -27,7 +27,7 @@ from hsm.policy.model import (
     TimeCondition,
     TimeSubject,
 )
-from hsm.policy.when import add, anchor, reference
+from hsm.policy.when import add, anchor, latest, reference
 from hsm.policy.words import count_words, list_words, size_words, span_words
 
 _INSTANT = timedelta(microseconds=1)
@@ -232,7 +232,8 @@ def turning_points(condition: Condition | None, study: StudyFacts, moment: Momen
         case Not(part):
             return turning_points(part, study, moment)
         case TimeCondition(subject, _, duration):
-            begin = anchor(subject, study, moment.now, moment.zone)
+            # not confined to the present: what lies ahead by a clock that jumped is counted from when it has come
+            begin = anchor(subject, study, latest(moment.zone), moment.zone)
             if begin is None or subject is TimeSubject.PATIENT_AGE_AT_STUDY:
                 return set()
             end = add(begin, duration)

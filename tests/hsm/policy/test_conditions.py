@@ -266,6 +266,15 @@ def test_time_alone_changes_an_answer_at_a_turning_point_only(asked: Condition, 
         assert judge(asked, facts, Moment(middle)) is judge(asked, facts, Moment(begin))
 
 
+def test_a_use_that_lies_ahead_is_counted_from_when_it_has_come() -> None:
+    asked = condition("not accessed for 1 minute")
+    ahead = study(accessed_at=NOW + timedelta(hours=1))
+    due = NOW + timedelta(hours=1, minutes=1)
+    assert turning_points(asked, ahead, Moment(NOW)) == {due, due + timedelta(microseconds=1)}
+    assert judge(asked, ahead, Moment(due)) is True
+    assert judge(asked, ahead, Moment(due - timedelta(seconds=1))) is False
+
+
 # words
 
 

@@ -14,13 +14,14 @@ def test_what_lies_on_a_volume_with_errors_is_read_back_first(tmp_path: Path) ->
     world.later(30)
     world.engine.tick()
     world.engine.drain()
-    first, second = (job.barcode for job in reversed(_verifies(world)))
-    assert (first, second) == ("A00001L8", "B00001L8")
+    # which of two equals comes first is chance: whichever came last is made the one to be feared for
+    first, last = (job.barcode for job in reversed(_verifies(world)))
+    assert {first, last} == {"A00001L8", "B00001L8"}
     for job in _verifies(world):
         world.catalog.jobs.cancel(job.id, world.clock.now())
-    world.catalog.volumes.count_error(Barcode("B00001L8"))
+    world.catalog.volumes.count_error(Barcode(str(last)))
     world.engine.tick()
-    assert [job.barcode for job in reversed(_verifies(world))][-2:] == ["B00001L8", "A00001L8"]
+    assert [job.barcode for job in reversed(_verifies(world))][-2:] == [last, first]
     world.close()
 
 

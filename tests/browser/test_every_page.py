@@ -102,6 +102,8 @@ def test_the_keyboard_alone_walks_through_a_page_and_one_sees_where_it_is(
     stops = [page.evaluate(WHERE)]
     for _ in range(wanted - 1):
         page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement === document.body"):
+            break  # behind the last stop, on the way out of the page
         stops.append(page.evaluate(WHERE))
     assert [html for html, visible in stops if not visible] == []
     assert len({html for html, _ in stops}) > wanted * 2 // 3  # it goes on, and is caught nowhere

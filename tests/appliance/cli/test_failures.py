@@ -103,6 +103,7 @@ def test_a_missing_archive_and_a_missing_pool_are_different_things(house: House)
 
 def test_a_library_that_somebody_else_owns_is_said(house: House) -> None:
     house.take_in()
+    house.ok("tick", "--wait")  # the catalog knows the volumes now
     owner = SimulatedLibrary(house.library, SystemClock())
     try:
         assert "another process" in house.fails(7, "tick", "--wait")

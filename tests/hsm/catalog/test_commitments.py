@@ -55,7 +55,7 @@ def test_two_copies_are_promised_when_both_were_read_back(world: World) -> None:
 def test_what_lies_on_volumes_only_is_promised_with_the_name_on_the_volume(world: World) -> None:
     world.released()
     statement = update(Volume).values(
-        uuid=func.replace("00000000-0000-4000-8000-00000000000?", "?", cast(Volume.id, String))
+        uuid=func.replace("00000000-0000-4000-8000-00000000000?", "?", cast(Volume.id % 10, String))
     )
     world.catalog.database.write(lambda connection: connection.execute(statement))
     for level in (Level.DISK, Level.TWO_COPIES):

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -123,8 +124,8 @@ def test_an_engine_that_lost_its_lease_stops_by_itself(world: World) -> None:
 
     def then(_: Routines) -> None:
         assert engine.called["step"].wait(LIMIT_S)
-        world.catalog.leases.drop(LEASE, engine.holder)
-        assert world.catalog.leases.take(LEASE, "another", world.clock.now(), 3600)
+        when_it_ran_out = world.clock.now() + timedelta(hours=1)  # in one step: between two it would renew
+        assert world.catalog.leases.take(LEASE, "another", when_it_ran_out, 3600)
         assert engine.closed.wait(LIMIT_S), "nobody told it to stop; it must notice"
 
     with pytest.raises(LeaseLost, match="another engine took over"):

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from appliance.cli.failures import ExitStatus, RequestFailed, explained
 from appliance.cli.session import CONFIG_PLACES, CONFIG_VARIABLE, Session
 from appliance.logs import set_up
-from hsm.access.actor import Actor, Via, begin
+from hsm.access.actor import Actor, Via, begin, end
 
 
 class Root(TyperGroup):
@@ -96,4 +96,5 @@ def root(
     del version
     set_up("info" if verbose else "error")  # services set it up again, as their configuration says
     context.obj = Session(given_config=config)
-    begin(Actor(user_of_this_machine(), Via.COMMAND_LINE))
+    acting = begin(Actor(user_of_this_machine(), Via.COMMAND_LINE))
+    context.call_on_close(lambda: end(acting))

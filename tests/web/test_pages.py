@@ -243,7 +243,7 @@ def test_a_list_is_cut_into_pages_that_lead_to_each_other(world: World, start: s
     pages = 0
     while address:
         page = get(client, address)
-        seen += [link for link in page.links if link.startswith(entry)]
+        seen += [link for link in page.links if link.startswith(entry) and "#" not in link]
         address = page.labelled.get("Older")
         pages += 1
     assert pages == 3

@@ -178,8 +178,8 @@ def test_threads_send_by_themselves_and_a_stop_leaves_the_rest_to_the_next(start
 
     def stop_once() -> None:
         if not first.is_set():
-            first.set()
             stopper.start()
+            first.set()
             sender._stopping.wait(10)
 
     destination.on_store = stop_once

@@ -20,6 +20,7 @@ from appliance.labels import of_volumes
 from appliance.peers import destinations, peering
 from drivers.clock import SystemClock
 from hsm.catalog import Catalog
+from hsm.rendering import Renderers
 from web.app import create_app
 from web.services import Services, WebSettings
 
@@ -68,6 +69,7 @@ def pages(config: Config, catalog: Catalog, path: Path | None = None) -> Flask:
             settings=settings,
             clock=clock,
             cards=build.open_cards(config, catalog, pool),
+            renderers=Renderers(config.web.renderers) if config.web.renderers else None,
             label_sheet=of_volumes.sheet,
             destinations=partial(destinations, config, catalog),
             peering=peering(config),

@@ -15,6 +15,7 @@ from hsm.states import JobState
 from web import bars, errors, security, words
 from web.access import gate
 from web.api import v1
+from web.dicomweb import rendering as dicomweb_rendering
 from web.dicomweb import storing as dicomweb_storing
 from web.dicomweb import views as dicomweb
 from web.services import EXTENSION, Services
@@ -81,6 +82,7 @@ VIEWS: tuple[ModuleType, ...] = (
     v1,
     stream,
     dicomweb,
+    dicomweb_rendering,
     dicomweb_storing,
 )
 NAVIGATION = (

@@ -15,6 +15,7 @@ from hsm.facts import DiskFacts, VolumePool, VolumeRecord
 from hsm.notices.sending import SendSettings
 from hsm.peers.model import Peering
 from hsm.policy.cost import Prices
+from hsm.rendering import Renderers
 from hsm.settings_read import SettingRead
 
 EXTENSION = "firn"
@@ -76,6 +77,7 @@ class Services:
     clock: Clock
     prices: Prices = field(default_factory=Prices)  # of blank volumes, as far as they were given
     cards: CardMaker | None = None  # None: no previews are kept
+    renderers: Renderers | None = None  # None: no pictures are drawn
     destinations: Callable[[], Sequence[str]] = tuple  # AE titles that studies can be sent to
     label_sheet: LabelSheet | None = None  # None: where nobody prints
     peering: Peering | None = None  # None: nobody asks peers here

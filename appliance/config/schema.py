@@ -141,6 +141,9 @@ class WebSection(Section):
         description="Requests that are answered at a time. At most half of them are streams of progress, which stay "
         "open; pages that get none ask again every few seconds.",
     )
+    renderers: int = Field(
+        2, ge=0, le=64, description="Processes that draw pictures of frames for the viewer and DICOMweb; 0: none."
+    )
     trusted_hosts: tuple[Host, ...] = Field(
         (),
         description="Further names, without port, under which the pages are asked for, for example by a reverse proxy. "

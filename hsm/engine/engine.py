@@ -275,9 +275,9 @@ class Engine:
         return bool(given)
 
     def _has_card(self, job: JobRecord, now: datetime) -> bool:
-        """Whether a study may leave the disk as far as its preview goes: it is there, cannot be had, or takes long."""
+        """Whether a study may leave the disk as far as its card goes: it is kept, cannot be had, or takes too long."""
         cards, study = self._cards, job.study_instance_uid
-        if cards is None or study is None or cards.has(study) or now - job.created_at > CARD_PATIENCE:
+        if cards is None or study is None or now - job.created_at > CARD_PATIENCE or cards.complete(study):
             return True
         return not cards.want(study)
 

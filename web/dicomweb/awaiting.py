@@ -52,6 +52,13 @@ def not_online(instances: Sequence[StoredInstance]) -> Response | None:
     return _answer(worst, "It is being brought back from a volume; ask again later.", status)
 
 
+def not_online_and_not_wanted(instances: Sequence[StoredInstance]) -> Response:
+    """The answer to who looks for a small picture of what is away, of which none was kept: nothing is brought back."""
+    known = services().catalog.studies.instance_availabilities(instances[0].study_instance_uid)
+    worst = worst_of([known.get(each.sop_instance_uid, Availability.UNAVAILABLE) for each in instances])
+    return _answer(worst, "It is not on disk, and no small picture of it was kept. Its frames can be asked for.", None)
+
+
 def worst_of(found: Sequence[Availability]) -> Availability:
     """The least rapidly available of several. Source: PS3.4 C.4.1.1.3.2."""
     order = (Availability.ONLINE, Availability.NEARLINE, Availability.OFFLINE, Availability.UNAVAILABLE)

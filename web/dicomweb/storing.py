@@ -19,8 +19,8 @@ from hsm.incoming import PoolError
 from hsm.receive import Announced, Receipt, ReceiptKind
 from web.access.gate import known_person, needs
 from web.dicomweb import accept
+from web.dicomweb.answering import PREFIX
 from web.dicomweb.multipart import MultipartInvalid, Part, PartReader
-from web.dicomweb.views import PREFIX
 from web.services import services
 
 pages = Blueprint("dicomweb_storing", __name__, url_prefix=PREFIX)

@@ -8,24 +8,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from flask import Blueprint, Response, abort, request, stream_with_context, url_for
+from flask import Blueprint, Response, abort, request, url_for
 
 from hsm.access.roles import Right
-from hsm.archive import NotOnline
-from hsm.catalog.errors import NotCatalogued
+from hsm.dicom_json import addressed
 from hsm.facts import StoredInstance
-from hsm.format.text import is_uid
-from hsm.pool import PoolFileMissing
 from hsm.query.answers import answers
 from hsm.query.model import Level
 from web.access.gate import needs
 from web.dicomweb import accept, frames, metadata, objects
+from web.dicomweb.answering import PREFIX, address_of, headers_of, instances_at, shelf, streamed, touched, wanted_types
 from web.dicomweb.awaiting import not_online
 from web.dicomweb.multipart import Writer
 from web.dicomweb.searching import Search, SearchInvalid, parse_search
 from web.services import services
 
-PREFIX = "/dicom-web"
 pages = Blueprint("dicomweb", __name__, url_prefix=PREFIX)
 _RETRIEVE_URL, _RETRIEVE_AE = "00081190", "00080054"
 _STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
@@ -54,14 +51,14 @@ def search_series(study: str = "") -> Response:
 @pages.get("/studies/<study>/instances")
 @pages.get("/studies/<study>/series/<series>/instances")
 @needs(Right.LOOK)
-def search_instances(study: str = "", series: str = "") -> Response:
+def searchinstances_at(study: str = "", series: str = "") -> Response:
     """Instances, of one series, of one study, or of all."""
     return _search(Level.IMAGE, study, series)
 
 
 def _search(level: Level, study: str = "", series: str = "") -> Response:
-    if not accept.takes(_wanted(), accept.DICOM_JSON, multipart=False) and not accept.takes(
-        _wanted(), "application/json", multipart=False
+    if not accept.takes(wanted_types(), accept.DICOM_JSON, multipart=False) and not accept.takes(
+        wanted_types(), "application/json", multipart=False
     ):
         abort(406, "Searches are answered as application/dicom+json.")
     within = {Level.STUDY: study, Level.SERIES: series}
@@ -108,25 +105,25 @@ def _addressed(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
 @needs(Right.LOOK)
 def retrieve_study(study: str) -> Response:
     """All instances of a study."""
-    return _objects(_instances(study))
+    return _objects(instances_at(study))
 
 
 @pages.get("/studies/<study>/series/<series>")
 @needs(Right.LOOK)
 def retrieve_series(study: str, series: str) -> Response:
     """All instances of a series."""
-    return _objects(_instances(study, series))
+    return _objects(instances_at(study, series))
 
 
 @pages.get("/studies/<study>/series/<series>/instances/<instance>")
 @needs(Right.LOOK)
 def retrieve_instance(study: str, series: str, instance: str) -> Response:
     """One instance."""
-    return _objects(_instances(study, series, instance))
+    return _objects(instances_at(study, series, instance))
 
 
 def _objects(found: Sequence[StoredInstance]) -> Response:
-    wanted = _wanted()
+    wanted = wanted_types()
     syntaxes = accept.instance_syntaxes(wanted)
     if syntaxes is None:
         abort(406, 'Instances are given as multipart/related; type="application/dicom".')
@@ -139,12 +136,14 @@ def _objects(found: Sequence[StoredInstance]) -> Response:
         plan.append((each, target))
     if (waiting := not_online(found)) is not None:
         return waiting
-    _touched(found)
+    touched(found)
     if len(plan) == 1 and not accept.takes(wanted, accept.DICOM, multipart=True):
-        return _streamed(_one(*plan[0]), f"{accept.DICOM}; transfer-syntax={plan[0][1]}")
+        return streamed(_one(*plan[0]), f"{accept.DICOM}; transfer-syntax={plan[0][1]}")
     writer = Writer()
-    parts = ((_headers(each, f"{accept.DICOM}; transfer-syntax={target}"), _one(each, target)) for each, target in plan)
-    return _streamed(writer.body(parts), writer.content_type(accept.DICOM))
+    parts = (
+        (headers_of(each, f"{accept.DICOM}; transfer-syntax={target}"), _one(each, target)) for each, target in plan
+    )
+    return streamed(writer.body(parts), writer.content_type(accept.DICOM))
 
 
 def _one(instance: StoredInstance, target: str) -> Iterator[bytes]:
@@ -163,21 +162,18 @@ def _one(instance: StoredInstance, target: str) -> Iterator[bytes]:
 @needs(Right.LOOK)
 def retrieve_metadata(study: str, series: str = "", instance: str = "") -> Response:
     """All attributes of the instances, long values as addresses."""
-    if not accept.takes(_wanted(), accept.DICOM_JSON, multipart=False):
+    if not accept.takes(wanted_types(), accept.DICOM_JSON, multipart=False):
         abort(406, "Metadata are given as application/dicom+json.")
-    found = _instances(study, series, instance)
-    if (waiting := not_online(found)) is not None:
+    found = instances_at(study, series, instance)
+    if (waiting := not_online(metadata.away(found, shelf()))) is not None:
         return waiting
-    return _streamed(_metadata(found), accept.DICOM_JSON)
+    return streamed(_metadata(found), accept.DICOM_JSON)
 
 
 def _metadata(found: Sequence[StoredInstance]) -> Iterator[bytes]:
-    house = services()
     separator = b"["
-    for each in found:
-        with house.archive.open(each) as stream:
-            said = metadata.metadata(stream, f"{_address(each)}/bulkdata")
-        yield separator + json.dumps(said, ensure_ascii=False, allow_nan=False).encode()
+    for each, text in metadata.texts(services().archive, found, shelf()):
+        yield separator + addressed(text, f"{address_of(each)}/bulkdata")
         separator = b","
     yield b"]"
 
@@ -186,7 +182,7 @@ def _metadata(found: Sequence[StoredInstance]) -> Iterator[bytes]:
 @needs(Right.LOOK)
 def retrieve_bulk_value(study: str, series: str, instance: str, path: str) -> Response:
     """One long value, as the metadata name it."""
-    found = _instances(study, series, instance)
+    found = instances_at(study, series, instance)
     if (waiting := not_online(found)) is not None:
         return waiting
     if found[0].size_bytes > metadata.MAX_VALUE_BYTES:
@@ -196,11 +192,11 @@ def retrieve_bulk_value(study: str, series: str, instance: str, path: str) -> Re
             value = metadata.bulk_value(stream, path)
     except metadata.NoSuchValue as error:
         abort(404, f"{error}.")
-    if accept.takes(_wanted(), accept.OCTETS, multipart=True):
+    if accept.takes(wanted_types(), accept.OCTETS, multipart=True):
         writer = Writer()
         headers = {"Content-Type": accept.OCTETS, "Content-Location": request.base_url}
-        return _streamed(writer.body([(headers, [value])]), writer.content_type(accept.OCTETS))
-    if not accept.takes(_wanted(), accept.OCTETS, multipart=False):
+        return streamed(writer.body([(headers, [value])]), writer.content_type(accept.OCTETS))
+    if not accept.takes(wanted_types(), accept.OCTETS, multipart=False):
         abort(406, "Bulk values are given as application/octet-stream.")
     return Response(value, content_type=accept.OCTETS)
 
@@ -209,17 +205,17 @@ def retrieve_bulk_value(study: str, series: str, instance: str, path: str) -> Re
 @needs(Right.LOOK)
 def retrieve_frames(study: str, series: str, instance: str, numbers: str) -> Response:
     """Some frames of an instance, in the order asked for."""
-    found = _instances(study, series, instance)
+    found = instances_at(study, series, instance)
     try:
         asked = frames.numbers_of(numbers)
     except frames.NoSuchFrame as error:
         abort(400, f"{error}.")
-    form = frames.form_of(found[0].transfer_syntax_uid, _wanted())
+    form = frames.form_of(found[0].transfer_syntax_uid, wanted_types())
     if form is None:
         abort(406, f"The frames are stored as {found[0].transfer_syntax_uid}: ask for transfer-syntax=*.")
     if (waiting := not_online(found)) is not None:
         return waiting
-    _touched(found)
+    touched(found)
     stream = services().archive.open(found[0])
     try:
         reader = frames.FrameReader(stream)
@@ -235,58 +231,6 @@ def retrieve_frames(study: str, series: str, instance: str, numbers: str) -> Res
     def parts() -> Iterator[tuple[Mapping[str, str], Sequence[bytes]]]:
         with stream:
             for number in asked:
-                yield _headers(found[0], form.content_type, f"/frames/{number}"), [reader.frame(number, form)]
+                yield headers_of(found[0], form.content_type, f"/frames/{number}"), [reader.frame(number, form)]
 
-    return _streamed(writer.body(parts()), writer.content_type(form.media_type))
-
-
-# -- what they share -------------------------------------------------------------------------------------------------
-
-
-def _wanted() -> tuple[accept.Range, ...]:
-    return accept.ranges(request.headers.get("Accept", ""), request.args.get("accept", ""))
-
-
-def _instances(study: str, series: str = "", instance: str = "") -> list[StoredInstance]:
-    """What an address names; 404 when there is no such thing."""
-    if not all(is_uid(uid) for uid in (study, series, instance) if uid):
-        abort(400, "The address holds something that is no UID.")
-    found = services().catalog.studies.instances(study, [series] if series else (), [instance] if instance else ())
-    if not found:
-        abort(404, "There is nothing with these UIDs in the archive.")
-    return found
-
-
-def _touched(found: Sequence[StoredInstance]) -> None:
-    services().archive.touch(found[0].study_instance_uid)
-
-
-def _address(instance: StoredInstance) -> str:
-    return url_for(
-        "dicomweb.retrieve_instance",
-        study=instance.study_instance_uid,
-        series=instance.series_instance_uid,
-        instance=instance.sop_instance_uid,
-        _external=True,
-    )
-
-
-def _headers(instance: StoredInstance, content_type: str, below: str = "") -> dict[str, str]:
-    """Of one part."""
-    return {"Content-Type": content_type, "Content-Location": f"{_address(instance)}{below}"}
-
-
-def _streamed(body: Iterator[bytes], content_type: str) -> Response:
-    """A body that is sent while it is made. Its first piece is made at once: what fails there still gets a status."""
-    try:
-        first = next(body, b"")
-    except (NotOnline, PoolFileMissing, NotCatalogued):
-        abort(503, "It was released or moved at this moment. Ask again.")
-    except (objects.NotConvertible, metadata.MetadataUnreadable, frames.FramesUnreadable) as error:
-        abort(406, f"{error}.")
-
-    def rest() -> Iterator[bytes]:
-        yield first
-        yield from body
-
-    return Response(stream_with_context(rest()), content_type=content_type)
+    return streamed(writer.body(parts()), writer.content_type(form.media_type))

@@ -17,10 +17,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 from drivers.clock import SystemClock
 from hsm.archive import Archive
 from hsm.cards import CardMaker, CardShelf, MakerSettings
-from hsm.cards.picture import MOST_PIXELS, NoPicture, jpeg, picture
 from hsm.cards.shelf import KEY
 from hsm.catalog import Catalog
 from hsm.pool import OnlinePool
+from hsm.rendering.picture import MOST_PIXELS, NoPicture, jpeg, picture
 from tests.hsm.objects import TEST_DATA, dataset, part10
 
 FILES = TEST_DATA / "test_files"
@@ -116,7 +116,7 @@ def rendered(path: Path, memory_bytes: int = 1_500_000_000, cpu_s: int = 20) -> 
             "pictures": [{"name": "1.2", "fd": stream.fileno(), "sizes_px": {"thumbnail": 32}}],
         }
         done = subprocess.run(
-            [sys.executable, "-m", "hsm.cards.render"],
+            [sys.executable, "-m", "hsm.rendering.previews"],
             input=json.dumps(order).encode(),
             capture_output=True,
             pass_fds=[stream.fileno()],
@@ -258,3 +258,52 @@ def test_too_many_wishes_are_not_kept(maker: CardMaker, monkeypatch: pytest.Monk
     maker._waiting.put("1.1")
     assert not maker.want("1.2")
     maker._waiting.get()
+
+
+# -- headers -----------------------------------------------------------------------------------------------------
+
+
+def test_what_the_objects_say_is_kept_and_only_what_changed_is_read_again(
+    archive: Archive, maker: CardMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study(archive)
+    assert not maker.complete("1.2.3")
+    maker.make("1.2.3")
+    assert maker.complete("1.2.3")
+    heads = {uid: head for n in (1, 2, 3) for uid, head in maker.shelf.heads("1.2.3", f"1.2.3.{n}").items()}
+    stored = {one.sop_instance_uid: one.sha256 for one in archive.catalog.studies.instances("1.2.3")}
+    assert {uid: head.sha256 for uid, head in heads.items()} == stored
+    for uid, head in heads.items():
+        said = json.loads(head.said)
+        assert (said["00080018"]["Value"] == [uid] and "7FE00010" not in said) or "BulkDataURI" in said["7FE00010"]
+    orders: list[list[str]] = []
+    run = maker._run
+
+    def noted(pictures: object, heads: list[dict[str, object]]) -> list[dict[str, object]]:
+        orders.append([str(one["name"]) for one in heads])
+        return run(pictures, heads)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(maker, "_run", noted)
+    again = maker.make("1.2.3")
+    assert again is not None and not any(orders), "they are what they were"
+    assert {uid for n in (1, 2, 3) for uid in maker.shelf.heads("1.2.3", f"1.2.3.{n}")} == set(stored)
+
+
+def test_headers_that_cannot_be_read_are_not_asked_for_again(
+    archive: Archive, maker: CardMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study(archive)
+    monkeypatch.setattr(maker, "_run", lambda pictures, heads: [])
+    maker.make("1.2.3")
+    assert maker.complete("1.2.3")
+    assert {head.said for head in maker.shelf.heads("1.2.3", "1.2.3.1").values()} == {b""}
+    assert maker.shelf.heads("1.2.3", "../x") == {} and maker.shelf.heads("9", "9") == {}
+    (path,) = maker.shelf._folder.rglob("1.2.3.1.heads.gz")
+    path.write_bytes(path.read_bytes()[:-9])
+    assert maker.shelf.heads("1.2.3", "1.2.3.1") == {}
+
+
+def test_a_maker_that_closes_gives_up_between_two_runs(archive: Archive, maker: CardMaker) -> None:
+    study(archive)
+    maker._closing.set()
+    assert maker.make("1.2.3") is None and maker.shelf.card("1.2.3") is None

@@ -11,7 +11,9 @@ from dicomweb_client import DICOMwebClient
 from werkzeug.serving import make_server
 
 from hsm.access.roles import RIGHTS, Right, Role
+from hsm.cards import CardMaker, CardShelf
 from hsm.facts import DiskFacts
+from hsm.rendering import Renderers
 from tests.support.world import World
 from web.access.tokens import new_token
 from web.app import create_app
@@ -24,6 +26,7 @@ class House:
 
     world: World
     url: str
+    cards: CardMaker
 
     def session(self, role: Role = Role.ARCHIVIST, *scopes: Right) -> requests.Session:
         """Requests with a token of somebody of this role."""
@@ -41,8 +44,16 @@ class House:
         return DICOMwebClient(self.url, session=self.session(role))
 
 
+@pytest.fixture(scope="session")
+def renderers() -> Iterator[Renderers]:
+    """One process that draws, for all tests."""
+    made = Renderers(1)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def house(tmp_path: Path, renderers: Renderers) -> Iterator[House]:
     """An empty archive with two tape pools and a pool of discs."""
     world = World(tmp_path)
     disk = DiskFacts(capacity_bytes=10**12, used_bytes=10**11, high_water_pct=85, low_water_pct=75)
@@ -54,12 +65,15 @@ def house(tmp_path: Path) -> Iterator[House]:
         volume_pools=world.volume_pools,
         settings=WebSettings(secret_key=b"s" * 32),
         clock=world.clock,
+        cards=CardMaker(world.catalog, world.pool, CardShelf(tmp_path / "cards")),
+        renderers=renderers,
     )
     server = make_server("127.0.0.1", 0, create_app(services), threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="test-http")
     thread.start()
     try:
-        yield House(world, f"http://127.0.0.1:{server.server_port}/dicom-web")
+        assert services.cards is not None
+        yield House(world, f"http://127.0.0.1:{server.server_port}/dicom-web", services.cards)
     finally:
         server.shutdown()
         thread.join()

@@ -198,7 +198,7 @@ def test_a_long_value_inside_a_sequence_is_fetched_by_its_path() -> None:
     said = metadata(io.BytesIO(data))
     address = said["00081115"]["Value"][1]["00420011"]["BulkDataURI"]
     assert address == "@/00081115/2/00420011"
-    assert bulk_value(io.BytesIO(data), address.removeprefix("http://x/bulkdata/")).startswith(b"%PDF")
+    assert bulk_value(io.BytesIO(data), address.removeprefix("@/")).startswith(b"%PDF")
     for path in ("00081115/3/00420011", "00081115/2", "00100010", "zz", "", "00081115/x/00420011"):
         with pytest.raises((NoSuchValue, MetadataUnreadable)):
             bulk_value(io.BytesIO(data), path)

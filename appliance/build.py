@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from appliance.config import Config
+from appliance.config.dicom import Peer
 from appliance.config.schema import LibraryEntry, VolumePoolEntry
 from appliance.devices import smallest_volume_bytes
-from appliance.dimse.settings import DimseSettings
+from appliance.dimse.settings import Callers, DimseSettings
 from appliance.dimse.settings import Peer as DimsePeer
+from appliance.tls import NOWHERE, client_context, server_context
 from drivers.base import MediumKind
 from drivers.clock import Clock, SystemClock
 from hsm.archive import Archive, ArchiveSettings
@@ -20,6 +22,7 @@ from hsm.commitment.levels import Level
 from hsm.facts import DiskFacts, VolumePool
 from hsm.mover.outcome import RetrySettings
 from hsm.notices.sending import SendSettings
+from hsm.peers.model import PeerRecord, PeerRight
 from hsm.policy import check, parse
 from hsm.policy.cost import Prices
 from hsm.pool import OnlinePool
@@ -173,24 +176,50 @@ def tick_settings(config: Config) -> TickSettings:
     )
 
 
+def peer_record(peer: Peer) -> PeerRecord:
+    """A peer of the configuration file as pages and commands see it."""
+    return PeerRecord(
+        ae_title=peer.ae_title,
+        host=peer.host,
+        port=peer.port,
+        patience_s=peer.recall_patience_s,
+        rights=frozenset(PeerRight(right) for right in peer.rights),
+        configured=True,
+        commit=Level(peer.commit),
+        tls=peer.tls,
+        recalls_per_day=peer.recalls_per_day,
+        addresses=peer.addresses,
+    )
+
+
 def dimse_settings(config: Config) -> DimseSettings:
-    """What the DICOM node is told once."""
-    dicom = config.dicom
+    """What the DICOM node is told once. Raises: TlsUnusable."""
+    dicom, tls = config.dicom, config.tls
+    over_tls = {tls.certificate_file, tls.authorities_file} != {NOWHERE} or any(peer.tls for peer in config.peers)
     return DimseSettings(
         ae_title=dicom.ae_title,
         host=dicom.host,
         port=dicom.port,
-        peers={
-            peer.ae_title: DimsePeer(peer.host, peer.port, peer.recall_patience_s, Level(peer.commit))
-            for peer in config.peers
-        },
+        peers={peer.ae_title: DimsePeer.of(peer_record(peer)) for peer in config.peers},
+        callers=Callers(dicom.accept_callers),
         require_called_aet=not dicom.accept_any_called_aet,
         unrestricted_storage=dicom.accept_unknown_sop_classes,
         max_associations=dicom.max_associations,
+        max_object_bytes=dicom.max_object_bytes,
         max_pdu_bytes=dicom.max_pdu_bytes,
+        artim_s=dicom.association_timeout_s,
         idle_s=dicom.idle_timeout_s,
+        network_s=dicom.network_timeout_s,
+        answer_s=dicom.answer_timeout_s,
+        connect_s=dicom.connect_timeout_s,
         keepalive_s=dicom.keepalive_s,
         patience_s=dicom.recall_patience_s,
+        recalls_per_day=dicom.recalls_per_day,
+        find_limit=dicom.find_limit,
+        commitment_patience=timedelta(seconds=dicom.commitment_patience_s),
+        tls=server_context(config),
+        tls_port=None if tls.port == dicom.port else tls.port,
+        client_tls=client_context(config) if over_tls else None,
     )
 
 

@@ -18,6 +18,8 @@ from appliance.build import (
 )
 from appliance.config import Config
 from appliance.devices import open_devices
+from appliance.expiry import LOOK_EVERY_S as CERTIFICATES_EVERY_S
+from appliance.expiry import look_at_certificates
 from appliance.peers import check_all, peering
 from drivers.base import Barcode
 from drivers.clock import Clock, SystemClock
@@ -145,6 +147,7 @@ def working_beside(config: Config, catalog: Catalog, pool: OnlinePool, engine: E
         Chore("observe", OBSERVE_EVERY_S, observer.observe),
         Chore("thin_samples", TIDY_EVERY_S, observer.tidy),
         Chore("tell", TELL_EVERY_S, dispatcher.round),
+        Chore("certificates", CERTIFICATES_EVERY_S, lambda: look_at_certificates(config, catalog, clock)),
         Chore("forget_told", TIDY_EVERY_S, dispatcher.tidy),
     ]
     if config.dicom.echo_every_s:

@@ -6,7 +6,7 @@ from functools import partial
 
 import structlog
 
-from appliance.build import dimse_settings
+from appliance.build import dimse_settings, peer_record
 from appliance.config import Config
 from appliance.dimse.echo import echo
 from drivers.clock import Clock
@@ -20,10 +20,7 @@ log = structlog.get_logger()
 
 def configured_peers(config: Config) -> tuple[PeerRecord, ...]:
     """The peers that stand in the configuration file."""
-    return tuple(
-        PeerRecord(peer.ae_title, peer.host, peer.port, peer.recall_patience_s, configured=True)
-        for peer in config.peers
-    )
+    return tuple(peer_record(peer) for peer in config.peers)
 
 
 def peering(config: Config) -> Peering:

@@ -136,12 +136,16 @@ def services(config: Config, config_path: Path, log_dir: Path | None) -> list[Se
 
 def web_address(config: Config) -> str:
     """The address of the pages, for people."""
-    return f"http://{config.web.host}:{config.web.port}/"
+    scheme = "http" if config.web.certificate_file == Path() else "https"
+    return f"{scheme}://{config.web.host}:{config.web.port}/"
 
 
 def dicom_address(config: Config) -> str:
     """Where the DICOM node listens."""
-    return f"{config.dicom.host}:{config.dicom.port}"
+    plain, tls = f"{config.dicom.host}:{config.dicom.port}", config.tls.port
+    if not tls:
+        return plain
+    return f"{plain} (TLS)" if tls == config.dicom.port else f"{plain}, over TLS {config.dicom.host}:{tls}"
 
 
 def serve(

@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import ssl
 import sys
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from appliance.config import Config
 from appliance.config.effective import effective
 from appliance.labels import of_volumes
 from appliance.peers import destinations, peering
+from appliance.tls import NOWHERE, show
 from drivers.clock import SystemClock
 from hsm.catalog import Catalog
 from hsm.rendering import Renderers
@@ -49,7 +51,7 @@ def pages(config: Config, catalog: Catalog, path: Path | None = None) -> Flask:
     settings = WebSettings(
         secret_key=web_key(config),
         trusted_hosts=tuple(sorted({*names, *config.web.trusted_hosts})),
-        secure_cookies=config.web.secure_cookies,
+        secure_cookies=config.web.secure_cookies or config.web.certificate_file != NOWHERE,
         session_idle_s=config.web.session_idle_s,
         session_longest_s=config.web.session_longest_s,
         streams=config.web.threads // 2,  # the other half goes on answering
@@ -108,8 +110,25 @@ class PagesServer(BaseApplication):  # type: ignore[misc] # gunicorn ships no ty
             "logger_class": PagesLogger,
             "control_socket_disable": True,
             "proc_name": "firn-web",
+            **self._https(),
         }.items():
             self.cfg.set(name, value)
+
+    def _https(self) -> dict[str, Any]:
+        web = self._config.web
+        if web.certificate_file == NOWHERE:
+            return {}
+        certificate, key = self._config.resolve(web.certificate_file), self._config.resolve(web.key_file)
+
+        def modern(settings: Any, usual: Any) -> ssl.SSLContext:
+            del settings, usual
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            show(context, certificate, key)
+            return context
+
+        modern(None, None)  # what is wrong is said now, and not by a worker again and again
+        return {"certfile": str(certificate), "keyfile": str(key), "ssl_context": modern}
 
     def load(self) -> Flask:
         """The application of one worker, with a catalog of its own: connections do not survive a fork."""

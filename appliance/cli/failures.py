@@ -59,6 +59,7 @@ def _of_archive(error: Exception) -> RequestFailed | None:
     from appliance.devices import DriverUnknown, LibraryMissing
     from appliance.labels.errors import LabelRefused
     from appliance.supervise import ServiceFailed
+    from appliance.tls import TlsUnusable
     from hsm.catalog import errors as catalog
     from hsm.engine import EngineBusy
     from hsm.media import MediaRefused
@@ -72,6 +73,7 @@ def _of_archive(error: Exception) -> RequestFailed | None:
         (LibraryMissing, ExitStatus.NOT_FOUND),
         (NoPolicy, ExitStatus.NOT_FOUND),
         (DriverUnknown, ExitStatus.CONFIG_INVALID),
+        (TlsUnusable, ExitStatus.CONFIG_INVALID),
         (PolicyRefused, ExitStatus.CONFIG_INVALID),
         (LabelRefused, ExitStatus.REFUSED),
         (MediaRefused, ExitStatus.REFUSED),

@@ -10,6 +10,7 @@ from appliance.cli.failures import ExitStatus, RequestFailed, not_found, refused
 from appliance.cli.looking import Json
 from appliance.cli.session import Session, session
 from appliance.cli.words import ago, iso, safe
+from hsm.commitment.levels import Level
 from hsm.peers.model import ALL_RIGHTS, PeerRecord, PeerRefused, PeerRight, checked, overlaid
 
 peers_app = family("DICOM nodes around the archive.")
@@ -17,6 +18,18 @@ app.add_typer(peers_app, name="peers", rich_help_panel="Set-up")
 
 TitleArgument = Annotated[str, typer.Argument(metavar="AE_TITLE", help="The AE title of the peer.")]
 RightOption = Annotated[list[PeerRight] | None, typer.Option("--right", help="What it may do; several times.")]
+CommitOption = Annotated[
+    Level | None, typer.Option("--commit", help="How safe an object is before storage commitment is promised.")
+]
+TlsOption = Annotated[bool | None, typer.Option("--tls/--no-tls", help="Whether it is called over TLS.")]
+RecallsOption = Annotated[
+    str | None,
+    typer.Option("--recalls-per-day", help="Studies it may have brought back in 24 hours; 0: none; '' as everybody."),
+]
+AddressOption = Annotated[
+    list[str] | None,
+    typer.Option("--address", help="Address or network it calls from; several times; '' as everybody."),
+]
 PatienceOption = Annotated[
     str | None, typer.Option("--patience", help="Seconds it waits for a recall; '' as everybody.")
 ]
@@ -58,6 +71,10 @@ def list_peers(context: typer.Context, as_json: Json = False) -> None:
                     "port": peer.port,
                     "patience_s": peer.patience_s,
                     "rights": sorted(right.value for right in peer.rights),
+                    "commit": peer.commit.value,
+                    "tls": peer.tls,
+                    "recalls_per_day": peer.recalls_per_day,
+                    "addresses": list(peer.addresses),
                     "configured": peer.configured,
                     "answered": check.answered if check else None,
                     "checked_at": iso(check.checked_at) if check else None,
@@ -72,7 +89,7 @@ def list_peers(context: typer.Context, as_json: Json = False) -> None:
         check = checks.get(peer.ae_title)
         table.add_row(
             safe(peer.ae_title),
-            safe(f"{peer.host}:{peer.port}"),
+            safe(f"{peer.host}:{peer.port}") + (" (TLS)" if peer.tls else ""),
             ", ".join(sorted(right.value for right in peer.rights)),
             "configuration" if peer.configured else "catalog",
             "not asked yet" if check is None else "answers" if check.answered else safe(check.text),
@@ -89,13 +106,27 @@ def add(
     port: Annotated[int, typer.Argument(help="Its DICOM port.")],
     right: RightOption = None,
     patience: PatienceOption = None,
+    commit: CommitOption = None,
+    tls: TlsOption = None,
+    recalls_per_day: RecallsOption = None,
+    address: AddressOption = None,
 ) -> None:
     """Know another peer; running DICOM services do within seconds."""
     from appliance.peers import configured_peers
 
     current = session(context)
     try:
-        peer = checked(ae_title, host, port, patience, [one.value for one in right or ALL_RIGHTS])
+        peer = checked(
+            ae_title,
+            host,
+            port,
+            patience,
+            [one.value for one in right or ALL_RIGHTS],
+            commit=commit or Level.DISK,
+            tls=bool(tls),
+            recalls_per_day=recalls_per_day,
+            addresses=",".join(address or ()),
+        )
         taken = [one.ae_title for one in configured_peers(current.config)]
         current.catalog.peers.add(peer, taken, getuser(), current.now())
     except PeerRefused as error:
@@ -111,6 +142,10 @@ def change(
     port: Annotated[int | None, typer.Option("--port", help="Its DICOM port.")] = None,
     right: RightOption = None,
     patience: PatienceOption = None,
+    commit: CommitOption = None,
+    tls: TlsOption = None,
+    recalls_per_day: RecallsOption = None,
+    address: AddressOption = None,
 ) -> None:
     """Change what is given of a peer, and leave the rest."""
     current = session(context)
@@ -118,7 +153,15 @@ def change(
     rights = [one.value for one in right or old.rights]
     try:
         peer = checked(
-            old.ae_title, host or old.host, port or old.port, old.patience_s if patience is None else patience, rights
+            old.ae_title,
+            host or old.host,
+            port or old.port,
+            old.patience_s if patience is None else patience,
+            rights,
+            commit=commit or old.commit,
+            tls=old.tls if tls is None else tls,
+            recalls_per_day=old.recalls_per_day if recalls_per_day is None else recalls_per_day,
+            addresses=",".join(old.addresses if address is None else address),
         )
         current.catalog.peers.change(peer, old.version, getuser(), current.now())
     except PeerRefused as error:

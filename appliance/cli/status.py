@@ -34,6 +34,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 def _look(current: Session) -> dict[str, Any]:
     """Everything there is to know, in the shape of --json."""
     from appliance.build import disk_facts
+    from appliance.serve import web_address
     from hsm.catalog.safety import safety
     from web.reads.work import matrix
 
@@ -48,7 +49,7 @@ def _look(current: Session) -> dict[str, Any]:
         "archive": {
             "config": str(current.config_path.resolve()),
             "dicom": f"{current.config.dicom.ae_title}@{current.config.dicom.host}:{current.config.dicom.port}",
-            "web": f"http://{current.config.web.host}:{current.config.web.port}/",
+            "web": web_address(current.config),
             "patients": counts.patients,
             "studies": counts.studies,
             "instances": counts.instances,

@@ -1,12 +1,12 @@
 """What the schema cannot say about one key alone: settings that contradict each other.
 
 Each check is a pure function from a configuration to its faults and names the sections it reads, so that it is left
-out when one of them could not be understood. The only question asked of the outside is whether the policy file exists.
+out when one of them could not be understood. All that is asked of the outside is whether files exist that are named.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from appliance.config.faults import Severity
 from appliance.config.schema import Config
@@ -93,6 +93,42 @@ def ports(config: Config) -> Iterator[Contradiction]:
         yield Contradiction(("web", "port"), wrong, "choose another port for one of them")
 
 
+def tls_ports(config: Config) -> Iterator[Contradiction]:
+    """TLS shares a port with the node, or has one of its own."""
+    if config.tls.port and config.tls.port == config.web.port:
+        wrong = f"{config.web.port} is web.port too"
+        yield Contradiction(("tls", "port"), wrong, "choose another port for one of them")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
+
+
+def tls_files(config: Config) -> Iterator[Contradiction]:
+    """A certificate has its key, files are there, and who is to be checked can be."""
+    none = PurePath()
+    for section, tables in (("tls", config.tls), ("web", config.web)):
+        files = {"certificate_file": tables.certificate_file, "key_file": tables.key_file}
+        if section == "tls":
+            files["authorities_file"] = config.tls.authorities_file
+        for key, path in files.items():
+            if path != none and not _is_file(config.resolve(path)):
+                wrong = f"there is no file {config.resolve(path)}, or this user may not see it"
+                yield Contradiction((section, key), wrong, "name an existing file, or leave it empty")
+        for key, other in (("certificate_file", "key_file"), ("key_file", "certificate_file")):
+            if files[key] == none and files[other] != none:
+                yield Contradiction((section, key), "it is missing", f"name the file that belongs to {section}.{other}")
+    tls = config.tls
+    if tls.port and tls.certificate_file == none and tls.key_file == none:
+        yield Contradiction(("tls", "certificate_file"), "it is missing", "name one, or set tls.port = 0")
+    if tls.port and tls.client_certificates != "none" and tls.authorities_file == none:
+        wrong = "it is missing, and without it no caller's certificate can be checked"
+        yield Contradiction(("tls", "authorities_file"), wrong, 'name one, or set tls.client_certificates = "none"')
+
+
 def sizes(config: Config) -> Iterator[Contradiction]:
     """What is accepted has to fit into a pack, and a pack onto a volume."""
     if config.dicom.max_object_bytes > config.pack.max_bytes:
@@ -135,6 +171,8 @@ CHECKS: tuple[Checked, ...] = (
     (frozenset({"library", "volume_pool"}), pools_have_libraries),
     (frozenset({"volume_pool"}), pools_share_no_barcodes),
     (frozenset({"dicom", "web"}), ports),
+    (frozenset({"tls", "web"}), tls_ports),
+    (frozenset({"archive", "tls", "web"}), tls_files),
     (frozenset({"dicom", "pack", "volume_pool"}), sizes),
     (frozenset({"engine"}), waits),
     (frozenset({"catalog"}), catalog_address),

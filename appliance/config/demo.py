@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from appliance.config.schema import GIB, Config
+from appliance.config.base import GIB
+from appliance.config.schema import Config
 
 # Simulated devices run this much faster than real ones: a cold recall takes about two seconds instead of ninety.
 DEMO_TIME_SCALE = 40.0

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic.fields import FieldInfo
 
-from appliance.config.schema import Config, Section
+from appliance.config.base import Section
+from appliance.config.schema import Config
 
 _UNITS = {"_s": "seconds", "_bytes": "bytes", "_pct": "%", "_days": "days"}
 REQUIRED = object()  # the default of a key that has none

@@ -5,42 +5,12 @@ appliance/config/reference.py. Units are part of the names.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 
-GIB = 1024**3
-
-
-def _ae_title(text: str) -> str:
-    """Refuse what PS3.5 section 6.2 (VR AE) does not allow; spaces around a title are not significant."""
-    title = text.strip(" ")
-    if not 1 <= len(title) <= 16:
-        raise ValueError("an AE title has 1 to 16 characters")
-    if "\\" in title or not all(" " <= character <= "~" for character in title):
-        raise ValueError("an AE title has printable ASCII characters and no backslash")
-    return title
-
-
-def _absolute(path: Path) -> Path:
-    if not path.is_absolute():
-        raise ValueError("the path must be absolute: a relative one would mean another archive in another folder")
-    return path
-
-
-AeTitle = Annotated[str, AfterValidator(_ae_title)]
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Host = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^\S+$")]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Percent = Annotated[float, Field(ge=0, le=100)]
-Pattern = Annotated[str, StringConstraints(min_length=1)]
-
-
-class Section(BaseModel):
-    """A table of the file: unknown keys are refused, and nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from appliance.config.base import GIB, AbsolutePath, Host, Name, Pattern, Percent, Port, Section
+from appliance.config.dicom import DicomSection, Peer, TlsSection
 
 
 class ArchiveSection(Section):
@@ -64,71 +34,6 @@ class CatalogSection(Section):
     pool_size: int = Field(8, ge=1, le=256, description="Connections each process keeps to a PostgreSQL catalog.")
 
 
-class DicomSection(Section):
-    """The DICOM node that modalities and workstations talk to."""
-
-    ae_title: AeTitle = Field("FIRN", description="AE title of the archive.")
-    host: Host = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all networks.")
-    port: Port = Field(11112, description="TCP port of the DICOM services.")
-    acceptors: int = Field(1, ge=1, le=64, description="Processes that share the port.")
-    max_associations: int = Field(64, ge=1, le=4096, description="Associations one acceptor holds at a time.")
-    idle_timeout_s: float = Field(60, ge=1, le=86400, description="A silent association is aborted after this time.")
-    max_pdu_bytes: int = Field(131072, ge=4096, le=4194304, description="Largest PDU the archive offers to receive.")
-    max_object_bytes: int = Field(
-        8 * GIB, ge=1024 * 1024, description="A larger object is refused while it arrives; pack.max_bytes at most."
-    )
-    accept_unknown_sop_classes: bool = Field(
-        False, description="Also store private and future SOP classes that Firn does not list."
-    )
-    accept_any_called_aet: bool = Field(
-        True, description="Answer to any called AE title; false: only to dicom.ae_title."
-    )
-    on_conflict: Literal["quarantine", "replace"] = Field(
-        "quarantine",
-        description="A known SOP Instance UID arrives with other content: refuse it and keep the newcomer in "
-        "quarantine, or store it and keep the old version in quarantine.",
-    )
-    recall_patience_s: float = Field(
-        600,
-        ge=0,
-        le=86400,
-        description="How long a C-MOVE or C-GET is kept waiting for a volume before it is answered with the expected "
-        "time; the study is then pushed when it is back.",
-    )
-    delivery_workers: int = Field(
-        2, ge=0, le=32, description="How many nodes one acceptor sends to at a time; 0: it sends nothing by itself."
-    )
-    delivery_retry_first_s: float = Field(
-        30, gt=0, description="Wait before a delivery that failed is tried again; it doubles each time."
-    )
-    delivery_retry_max_s: float = Field(1800, gt=0, description="The longest wait between two tries.")
-    deliver_within_s: float = Field(
-        172800, gt=0, description="A delivery that was not done for so long, its recall included, is given up."
-    )
-    echo_every_s: float = Field(
-        300, ge=0, le=86400, description="Time between two looks whether the peers answer a C-ECHO; 0: never."
-    )
-    keepalive_s: float = Field(10, ge=1, le=600, description="Time between Pending answers while a recall runs.")
-
-
-class Peer(Section):
-    """A node that studies may be moved to."""
-
-    ae_title: AeTitle = Field(
-        description="AE title of the node, as it is named in a C-MOVE.", examples=["WORKSTATION1"]
-    )
-    host: Host = Field(description="Its host name or address.", examples=["192.0.2.10"])
-    port: Port = Field(104, description="Its DICOM port.")
-    recall_patience_s: float | None = Field(
-        None, ge=0, le=86400, description="As dicom.recall_patience_s, for this node.", examples=[120]
-    )
-    commit: Literal["disk", "two_copies", "two_sites"] = Field(
-        "disk",
-        description="When storage commitment is promised to this node: when an object is on disk, when it was read "
-        "back from two volumes, or from two of which one is in a vault.",
-    )
-
-
 class WebSection(Section):
     """Pages, REST API and DICOMweb."""
 
@@ -150,8 +55,14 @@ class WebSection(Section):
         "web.host, the machine's own name and the loopback names are answered always.",
         examples=[["archive.example"]],
     )
+    certificate_file: Path = Field(
+        Path(), description="Certificate chain (PEM) to speak https with; without one the pages speak http."
+    )
+    key_file: Path = Field(Path(), description="Its private key (PEM, without a password), readable by Firn alone.")
     secure_cookies: bool = Field(
-        False, description="Send cookies over TLS only; set it when a reverse proxy in front speaks https."
+        False,
+        description="Send cookies over TLS only; set it when a reverse proxy in front speaks https. With "
+        "web.certificate_file it is so always.",
     )
     session_idle_s: float = Field(28800, ge=60, description="Who does nothing for so long must sign in again.")
     session_longest_s: float = Field(604800, ge=60, description="Who signed in so long ago must sign in again.")
@@ -337,6 +248,7 @@ class Config(Section):
     archive: ArchiveSection = ArchiveSection()
     catalog: CatalogSection = CatalogSection()
     dicom: DicomSection = DicomSection()
+    tls: TlsSection = TlsSection()
     peers: tuple[Peer, ...] = Field((), alias="peer")
     web: WebSection = WebSection()
     online: OnlineSection = OnlineSection()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from appliance.build import create_archive, open_catalog, publish, volume_pools
 from appliance.config import Config, demo_config, load
-from appliance.config.schema import Peer
+from appliance.config.dicom import Peer
 from appliance.toml_text import to_toml
 from drivers.simulator import SimulatedLibrary, demo_specs
 

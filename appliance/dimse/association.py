@@ -6,12 +6,14 @@ Source: PS3.8 section 9.2, PS3.7 section 8.
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
 from appliance.dimse.channel import Channel, PeerAborted, PeerReleased
 from appliance.dimse.commands import RESPONSE, Code, Command, CommandInvalid, Field
 from appliance.dimse.commitment import serve_commitment
+from appliance.dimse.doorkeeper import Doorkeeper
 from appliance.dimse.find import FindService
 from appliance.dimse.negotiation import Agreement, Context, decide
 from appliance.dimse.retrieve import RetrieveService
@@ -36,16 +38,20 @@ _SERVICE_OF = {
 _RIGHT_OF = {
     Service.STORE: PeerRight.STORE,
     Service.FIND: PeerRight.QUERY,
-    Service.MOVE: PeerRight.QUERY,
-    Service.GET: PeerRight.QUERY,
+    Service.MOVE: PeerRight.RETRIEVE,
+    Service.GET: PeerRight.RETRIEVE,
+    Service.COMMIT: PeerRight.COMMIT,
 }
 
 
 class Association:
     """Serves one connection to its end."""
 
-    def __init__(self, wire: Wire, peer_address: str, settings: DimseSettings, archive: Archive) -> None:
+    def __init__(
+        self, wire: Wire, peer_address: str, settings: DimseSettings, archive: Archive, doorkeeper: Doorkeeper
+    ) -> None:
         self._wire = wire
+        self._doorkeeper = doorkeeper
         self._peer_address = peer_address
         self._settings = settings
         self._archive = archive
@@ -94,10 +100,11 @@ class Association:
         if kind != PduType.ASSOCIATE_RQ:
             raise ProtocolError(f"PDU of type {kind} before an association", AbortReason.UNEXPECTED_PDU)
         request = bytes((kind, 0)) + len(body).to_bytes(4, "big") + bytes(body)
-        decision = decide(request, self._settings, full())
+        stranger = partial(self._doorkeeper.stranger, address=self._peer_address)
+        decision = decide(request, self._settings, full(), stranger)
         self._wire.send(decision.answer, self._settings.network_s)
         if decision.agreement is None:
-            _log.warning("association_rejected", address=self._peer_address, why=decision.reason)
+            self._doorkeeper.refused(decision.calling_aet, self._peer_address, decision.reason)
             self._wire.readable(self._settings.goodbye_s)  # let the peer close first, so that it reads why
             return None
         self._calling_aet = decision.agreement.calling_aet
@@ -145,7 +152,7 @@ class Association:
         elif service is Service.ECHO:
             self._answer(channel, context, command, Status.SUCCESS)
         elif service is Service.STORE:
-            serve_store(channel, context, command, self._archive, self._calling_aet)
+            serve_store(channel, context, command, self._archive, self._calling_aet, self._settings.max_object_bytes)
         elif service is Service.COMMIT:
             serve_commitment(channel, context, command, self._archive, self._settings, self._calling_aet)
         elif service is Service.FIND:

@@ -4,9 +4,9 @@ No network here: whoever waits passes in how it waits.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, timedelta
 
 import structlog
 
@@ -59,7 +59,11 @@ class Bringer:
             return list(instances), []
         stuck: Stuck = []
         recalls = self._recalls
+        barred = self._barred(away)
         for study_uid, missing in away.items():
+            if study_uid in barred:
+                stuck.extend((instance, barred[study_uid]) for instance in missing)
+                continue
             reachable, out_of_reach = self._sorted_out(study_uid, missing)
             stuck.extend(out_of_reach)
             if reachable:
@@ -79,6 +83,32 @@ class Bringer:
                 waiting[study_uid] = Obstacle(Status.RECALL_GOES_ON, _when(status), number)
         away = [one for one in instances if one.online_state is not OnlineState.ONLINE]
         return [(one, waiting[one.study_instance_uid]) for one in away if one.study_instance_uid in waiting]
+
+    def _barred(self, away: Iterable[str]) -> dict[str, Obstacle]:
+        """Which of these studies are more than this peer may have brought back in a day; in their order.
+
+        Raises: CatalogUnavailable.
+        """
+        most = self._settings.recalls_of(self._calling_aet)
+        if most is None:
+            return {}
+        since = self._archive.clock.now() - timedelta(days=1)
+        known = self._archive.catalog.requests.studies_recalled(self._calling_aet, since)
+        left = most - len(known)
+        text = f"recalls are barred here: {most} studies a day" if most else "this peer may have nothing recalled"
+        barred = {}
+        for study_uid in away:
+            if study_uid in known:
+                continue  # it was asked for before, and counts once
+            left -= 1
+            if left < 0:
+                barred[study_uid] = Obstacle(Status.RECALLS_BARRED, text)
+        if barred:
+            fields = {"studies": len(barred), "limit_per_day": most}
+            self._archive.catalog.events.record(
+                "warning", "recalls_barred", self._calling_aet, fields, self._archive.clock.now()
+            )
+        return barred
 
     def _sorted_out(self, study_uid: str, missing: Sequence[StoredInstance]) -> tuple[list[StoredInstance], Stuck]:
         """What a library can reach, and what not."""

@@ -34,7 +34,7 @@ class Directory(Mapping[str, Peer]):
                 except CatalogUnavailable as error:
                     log.warning("peers_not_read", reason=str(error))
                 else:
-                    added = {p.ae_title: Peer(p.host, p.port, p.patience_s, rights=p.rights) for p in kept}
+                    added = {peer.ae_title: Peer.of(peer) for peer in kept}
                     self._known = added | self._configured
             return self._known
 

@@ -22,7 +22,7 @@ def echo(settings: DimseSettings, peer: PeerRecord) -> EchoAnswer:
         return EchoAnswer(not text, text, round(time.monotonic() - began_s, 3))
 
     try:
-        with Outgoing(quick, peer.ae_title, Peer(peer.host, peer.port), [(VERIFICATION, IMPLICIT)]) as outgoing:
+        with Outgoing(quick, peer.ae_title, Peer.of(peer), [(VERIFICATION, IMPLICIT)]) as outgoing:
             contexts = outgoing.contexts_for(VERIFICATION)
             if not contexts:
                 return answer(f"{peer.ae_title} associates, but does not take a C-ECHO")

@@ -4,7 +4,7 @@ pynetdicom reads and writes the PDUs; what is accepted is decided here.
 Source: PS3.8 sections 7.1 and 9.3.2 to 9.3.4, PS3.7 annex D.3.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,29 +66,34 @@ class Decision:
     answer: bytes
     agreement: Agreement | None  # None: rejected
     reason: str = ""
+    calling_aet: str = ""
 
 
-def decide(request: bytes, settings: DimseSettings, full: bool) -> Decision:
+def decide(
+    request: bytes, settings: DimseSettings, full: bool, stranger: Callable[[str], str] = lambda _: ""
+) -> Decision:
     """Answer an A-ASSOCIATE-RQ, given whole. `full`: no further association can be had now.
+
+    `stranger` says of a calling AE title why it may not associate, "" when it may.
 
     Raises: ProtocolError when it cannot be read.
     """
     try:
-        return _decide(_read(A_ASSOCIATE_RQ(), request), settings, full)
+        return _decide(_read(A_ASSOCIATE_RQ(), request), settings, full, stranger)
     except (TypeError, ValueError, LookupError) as error:  # what was asked comes back in the answer, whatever it was
         raise ProtocolError(f"the request cannot be answered: {type(error).__name__} {error}") from error
 
 
-def _decide(asked: Any, settings: DimseSettings, full: bool) -> Decision:
+def _decide(asked: Any, settings: DimseSettings, full: bool, stranger: Callable[[str], str]) -> Decision:
     calling, called = str(asked.calling_ae_title).strip(), str(asked.called_ae_title).strip()
     if full:
-        return _rejected(TOO_MANY, f"{settings.max_associations} associations are open")
+        return _rejected(calling, TOO_MANY, f"{settings.max_associations} associations are open")
     if asked.application_context_name != APPLICATION_CONTEXT:
-        return _rejected(NO_SUCH_CONTEXT_NAME, f"application context {asked.application_context_name}")
+        return _rejected(calling, NO_SUCH_CONTEXT_NAME, f"application context {asked.application_context_name}")
     if not settings.answers_to(called):
-        return _rejected(CALLED_UNKNOWN, f"called as {called}")
-    if settings.allowed_callers and calling not in settings.allowed_callers:
-        return _rejected(CALLER_UNKNOWN, f"caller {calling} is not in the list")
+        return _rejected(calling, CALLED_UNKNOWN, f"called as {called}")
+    if why := stranger(calling):
+        return _rejected(calling, CALLER_UNKNOWN, why)
     roles = _roles(asked)
     results, contexts = [], {}
     for proposed in asked.presentation_context_definition_list[:MAX_CONTEXTS]:
@@ -116,7 +121,7 @@ def _decide(asked: Any, settings: DimseSettings, full: bool) -> Decision:
         *_extended_items(extended),
         *_window_items(asked),
     ]
-    return Decision(A_ASSOCIATE_AC(answer).encode(), agreement)
+    return Decision(A_ASSOCIATE_AC(answer).encode(), agreement, calling_aet=calling)
 
 
 def request(
@@ -173,10 +178,10 @@ def _read(pdu: Any, data: bytes) -> Any:
         raise ProtocolError(f"{type(pdu).__name__} cannot be read: {type(error).__name__} {error}") from error
 
 
-def _rejected(why: Rejection, reason: str) -> Decision:
+def _rejected(calling: str, why: Rejection, reason: str) -> Decision:
     said = A_ASSOCIATE()
     said.result, said.result_source, said.diagnostic = why
-    return Decision(A_ASSOCIATE_RJ(said).encode(), None, reason)
+    return Decision(A_ASSOCIATE_RJ(said).encode(), None, reason, calling)
 
 
 def _context(proposed: Any, roles: Mapping[str, tuple[bool, bool]], unrestricted: bool) -> tuple[Any, Context | None]:

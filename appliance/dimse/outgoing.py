@@ -4,6 +4,7 @@ Source: PS3.8 sections 7.1 and 7.2, PS3.4 C.4.2.2.
 """
 
 import socket
+import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -64,6 +65,8 @@ class Outgoing:
             sock = socket.create_connection((peer.host, peer.port), timeout=settings.connect_s)
         except OSError as error:
             raise DestinationRefused(f"{aet} at {peer.host}:{peer.port} cannot be reached: {error}") from None
+        if peer.tls:
+            sock = _secured(sock, aet, peer, settings)
         self._wire = Wire(sock, settings.max_pdu_bytes)
         try:
             self._negotiate(aet, proposed, provided)
@@ -166,6 +169,20 @@ class Outgoing:
             self._broken = True  # it ended without ceremony; everything that was answered is stored there
         finally:
             self._wire.close()
+
+
+def _secured(sock: socket.socket, aet: str, peer: Peer, settings: DimseSettings) -> socket.socket:
+    """The connection over TLS, both sides' certificates checked. Raises: DestinationRefused; it is closed then."""
+    if settings.client_tls is None:
+        sock.close()
+        raise DestinationRefused(f"{aet} is to be called over TLS, but [tls] names no authorities and no certificate")
+    try:
+        sock.settimeout(settings.artim_s)
+        return settings.client_tls.wrap_socket(sock, server_hostname=peer.host)
+    except OSError as error:
+        sock.close()
+        why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error)
+        raise DestinationRefused(f"{aet} at {peer.host}:{peer.port} is not trusted over TLS: {why}") from None
 
 
 def batches(items: Sequence[tuple[Proposal, int]]) -> Iterator[tuple[list[Proposal], list[int]]]:

@@ -21,10 +21,12 @@ class Status(IntEnum):
     CANNOT_UNDERSTAND = 0xC000  # data set or identifier cannot be read
     INTERNAL_ERROR = 0xC001  # our fault; the log has more
     CONFLICT = 0xC111  # C-STORE: another content is stored under this UID
+    TOO_LARGE = 0xC112  # C-STORE: larger than the configuration allows
     OFFLINE = 0xC310  # C-MOVE, C-GET: a person must bring the volume that the comment names
     UNAVAILABLE = 0xC311  # C-MOVE, C-GET: no copy can be read
     RECALL_GOES_ON = 0xC312  # C-MOVE, C-GET: not back within the peer's patience; the comment says when
     RECALL_FAILED = 0xC313  # C-MOVE, C-GET
+    RECALLS_BARRED = 0xC314  # C-MOVE, C-GET: on a volume, and this peer may have nothing (more today) brought back
     NOT_AUTHORISED = 0x0124  # the peer has no right to this service
     UNRECOGNISED_OPERATION = 0x0211
     # N-ACTION. Source: PS3.7 annex C

@@ -15,7 +15,7 @@ from hsm.archive import Archive
 from hsm.catalog.errors import CatalogUnavailable
 from hsm.header import HeaderInvalid
 from hsm.incoming import PoolError
-from hsm.receive import Receipt, ReceiptKind
+from hsm.receive import Arriving, Receipt, ReceiptKind
 
 _log = structlog.get_logger()
 _REFUSALS = {
@@ -25,12 +25,19 @@ _REFUSALS = {
 }
 
 
-def serve_store(channel: Channel, context: Context, command: Command, archive: Archive, calling_aet: str) -> None:
-    """Receive one object and answer.
+def serve_store(
+    channel: Channel,
+    context: Context,
+    command: Command,
+    archive: Archive,
+    calling_aet: str,
+    max_object_bytes: int | None = None,
+) -> None:
+    """Receive one object and answer. Of what is larger than `max_object_bytes` nothing is kept.
 
     Raises: what the channel raises; the object is then not stored.
     """
-    status, text = _receive(channel, context, command, archive, calling_aet)
+    status, text = _receive(channel, context, command, archive, calling_aet, max_object_bytes)
     fields: dict[Field, int | str] = {
         Field.AFFECTED_SOP_CLASS: command.text(Field.AFFECTED_SOP_CLASS),
         Field.COMMAND: Code.C_STORE | RESPONSE,
@@ -74,12 +81,30 @@ class _Dataset:
             self._channel.read_dataset(self._context_id, _nowhere)
 
 
+class ObjectTooLarge(PoolError):
+    """An arriving object is larger than the configuration allows."""
+
+
+class _Bounded:
+    """Refuses what goes beyond a limit, so that no disk is filled by it."""
+
+    def __init__(self, arriving: Arriving, most_bytes: int) -> None:
+        self._arriving = arriving
+        self._most_bytes = most_bytes
+
+    def write(self, fragment: memoryview) -> None:
+        """The next bytes. Raises: ObjectTooLarge."""
+        if self._arriving.size_bytes + len(fragment) > self._most_bytes:
+            raise ObjectTooLarge(f"larger than {self._most_bytes} bytes, which is the limit here")
+        self._arriving.write(fragment)
+
+
 def _nowhere(_fragment: memoryview) -> None:
     """What is refused is read and forgotten."""
 
 
 def _receive(
-    channel: Channel, context: Context, command: Command, archive: Archive, calling_aet: str
+    channel: Channel, context: Context, command: Command, archive: Archive, calling_aet: str, most_bytes: int | None
 ) -> tuple[Status, str]:
     sop_class, sop_instance = command.text(Field.AFFECTED_SOP_CLASS), command.text(Field.AFFECTED_SOP_INSTANCE)
     if not command.has_dataset:
@@ -91,8 +116,11 @@ def _receive(
     try:
         with archive.arriving(calling_aet) as arriving:
             arriving.begin(sop_class, sop_instance, context.transfer_syntax_uid)
-            dataset.into(arriving.write)
+            dataset.into(arriving.write if most_bytes is None else _Bounded(arriving, most_bytes).write)
             receipt = arriving.accept()
+    except ObjectTooLarge as error:
+        _log.warning("object_too_large", sop=sop_instance, source_aet=calling_aet, limit_bytes=most_bytes)
+        return Status.TOO_LARGE, str(error)
     except HeaderInvalid as error:
         dataset.pass_over()
         return Status.CANNOT_UNDERSTAND, str(error)

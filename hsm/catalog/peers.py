@@ -11,6 +11,7 @@ from hsm.catalog.errors import NotCatalogued
 from hsm.catalog.events import add
 from hsm.catalog.rows import table_of
 from hsm.catalog.text import clean
+from hsm.commitment.levels import Level
 from hsm.peers.model import EchoAnswer, PeerCheck, PeerRecord, PeerRefused, PeerRight
 from hsm.peers.tables import PeerCheckRow, PeerRow
 
@@ -113,12 +114,28 @@ class Peers:
 
 
 def _values(peer: PeerRecord) -> Mapping[str, Any]:
-    rights = sorted(right.value for right in peer.rights)
-    return {"host": peer.host, "port": peer.port, "patience_s": peer.patience_s, "rights": rights}
+    return {
+        "host": peer.host,
+        "port": peer.port,
+        "patience_s": peer.patience_s,
+        "rights": sorted(right.value for right in peer.rights),
+        "commit_level": peer.commit.value,
+        "tls": peer.tls,
+        "recalls_per_day": peer.recalls_per_day,
+        "addresses": list(peer.addresses),
+    }
 
 
 def _fields(peer: PeerRecord) -> Mapping[str, Any]:
-    return {"host": peer.host, "port": peer.port, "rights": ", ".join(sorted(right.value for right in peer.rights))}
+    return {
+        "host": peer.host,
+        "port": peer.port,
+        "rights": ", ".join(sorted(right.value for right in peer.rights)),
+        "commit": peer.commit.value,
+        "tls": peer.tls,
+        "recalls_per_day": peer.recalls_per_day,
+        "addresses": ", ".join(peer.addresses),
+    }
 
 
 def _record(row: AnyRow) -> PeerRecord:
@@ -128,6 +145,10 @@ def _record(row: AnyRow) -> PeerRecord:
         port=row.port,
         patience_s=row.patience_s,
         rights=frozenset(right for right in PeerRight if right.value in row.rights),
+        commit=Level(row.commit_level),
+        tls=bool(row.tls),
+        recalls_per_day=row.recalls_per_day,
+        addresses=tuple(row.addresses),
         version=row.version,
         changed_at=row.changed_at,
         changed_by=row.changed_by,

@@ -58,6 +58,20 @@ class Requests:
 
         return self._database.write(lambda connection: cancel_in(connection, request_id, by, now))
 
+    def studies_recalled(self, requested_by: str, since: datetime) -> frozenset[str]:
+        """UIDs of the studies that somebody wanted back from volumes since a time."""
+        statement = (
+            select(Study.study_instance_uid)
+            .join(RecallRequest, RecallRequest.study_fk == Study.id)
+            .where(
+                RecallRequest.requested_by == requested_by,
+                RecallRequest.created_at >= since,
+                exists().where(RecallJob.request_fk == RecallRequest.id),
+            )
+            .distinct()
+        )
+        return self._database.read(lambda connection: frozenset(connection.execute(statement).scalars()))
+
     # -- news --------------------------------------------------------------------------------------------------------
 
     def news(self, requested_by: str, since: datetime, limit: int = 20) -> tuple[list[RequestRecord], int]:

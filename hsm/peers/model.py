@@ -1,24 +1,32 @@
 """A peer as everybody sees it, and what is wrong with one that somebody typed in. Pure."""
 
+import ipaddress
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from hsm.commitment.levels import Level
+
 LONGEST_PATIENCE_S = 86400.0
+MOST_RECALLS_PER_DAY = 1_000_000
+MOST_ADDRESSES = 16
 _HOST = re.compile(r"\S{1,255}")
 
 
 class PeerRight(StrEnum):
-    """One kind of thing a peer may do. Who is not known as a peer may store and query, and is sent nothing."""
+    """One kind of thing a peer may do; what who is no peer may do: `STRANGERS_MAY`."""
 
     STORE = "store"  # send studies in
-    QUERY = "query"  # search, and have studies sent
+    QUERY = "query"  # search
+    RETRIEVE = "retrieve"  # have studies sent, to itself or to others
+    COMMIT = "commit"  # ask for storage commitment
     RECEIVE = "receive"  # be a destination that others name
 
 
 ALL_RIGHTS = frozenset(PeerRight)
+STRANGERS_MAY = ALL_RIGHTS - {PeerRight.RECEIVE}  # there is no address to send to, nor one to answer commitment to
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,10 @@ class PeerRecord:
     patience_s: float | None = None  # how long a C-MOVE of it may wait for a recall; None: as everybody
     rights: frozenset[PeerRight] = ALL_RIGHTS
     configured: bool = False  # it stands in the configuration file and is changed there
+    commit: Level = Level.DISK  # how safe an object is before it may forget its own
+    tls: bool = False  # it is called over TLS
+    recalls_per_day: int | None = None  # studies it may have brought back in 24 h; 0: none; None: as everybody
+    addresses: tuple[str, ...] = ()  # addresses and networks it calls from; (): those of its host
     version: int = 0  # of what a form was filled with
     changed_at: datetime | None = None
     changed_by: str = ""
@@ -87,8 +99,39 @@ def ae_title_fault(text: str) -> str:
     return ""
 
 
+def networks(text: str) -> tuple[str, ...]:
+    """The addresses and networks of a list with commas or blanks, as they are usually written.
+
+    Raises: ValueError for what is none, and for too many.
+    """
+    words = text.replace(",", " ").split()
+    if len(words) > MOST_ADDRESSES:
+        raise ValueError(f"more than {MOST_ADDRESSES}")
+    found = (ipaddress.ip_network(word, strict=False) for word in words)
+    return tuple(str(one.network_address) if one.num_addresses == 1 else str(one) for one in found)
+
+
+def among(address: str, allowed: Collection[str]) -> bool:
+    """Whether an address lies in one of these networks; IPv4 within IPv6 counts as IPv4. Zones are left out."""
+    try:
+        here = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+        here = getattr(here, "ipv4_mapped", None) or here
+        return any(here in ipaddress.ip_network(one, strict=False) for one in allowed)
+    except ValueError:
+        return False
+
+
 def checked(
-    ae_title: str, host: str, port: str | int, patience_s: str | float | None, rights: Collection[str]
+    ae_title: str,
+    host: str,
+    port: str | int,
+    patience_s: str | float | None,
+    rights: Collection[str],
+    *,
+    commit: str = Level.DISK,
+    tls: bool = False,
+    recalls_per_day: str | int | None = None,
+    addresses: str = "",
 ) -> PeerRecord:
     """The peer that somebody typed in. Raises: PeerRefused with every fault."""
     faults: dict[str, str] = {}
@@ -109,10 +152,32 @@ def checked(
             faults["patience_s"] = "Patience is a number of seconds from 0 to 86400, or nothing."
     known = frozenset(right for right in PeerRight if right.value in rights)
     if not known or len(known) != len(set(rights)):
-        faults["rights"] = "Choose at least one of: store, query, receive."
+        faults["rights"] = f"Choose at least one of: {', '.join(right.value for right in PeerRight)}."
+    if commit not in [level.value for level in Level]:
+        faults["commit"] = f"Choose one of: {', '.join(level.value for level in Level)}."
+    recalls = "" if recalls_per_day is None else str(recalls_per_day).strip()
+    if recalls and not (recalls.isascii() and recalls.isdigit() and int(recalls[:9]) <= MOST_RECALLS_PER_DAY):
+        faults["recalls_per_day"] = f"Studies a day are a whole number from 0 to {MOST_RECALLS_PER_DAY}, or nothing."
+    try:
+        calls_from = networks(addresses)
+    except ValueError:
+        calls_from = ()
+        faults["addresses"] = (
+            f"Write up to {MOST_ADDRESSES} addresses or networks, such as 192.0.2.10, 198.51.100.0/24."
+        )
     if faults:
         raise PeerRefused(faults)
-    return PeerRecord(ae_title.strip(" "), host.strip(), number, patience, known)
+    return PeerRecord(
+        ae_title.strip(" "),
+        host.strip(),
+        number,
+        patience,
+        known,
+        commit=Level(commit),
+        tls=tls,
+        recalls_per_day=int(recalls) if recalls else None,
+        addresses=calls_from,
+    )
 
 
 def overlaid(configured: Collection[PeerRecord], kept: Collection[PeerRecord]) -> list[PeerRecord]:

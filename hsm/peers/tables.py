@@ -19,6 +19,10 @@ class PeerRow(Base):
     port: Mapped[int]
     patience_s: Mapped[float | None] = mapped_column(Float)
     rights: Mapped[list[Any]]  # PeerRight, sorted
+    commit_level: Mapped[str] = mapped_column(String(16))  # Level
+    tls: Mapped[bool]
+    recalls_per_day: Mapped[int | None]
+    addresses: Mapped[list[Any]]
     version: Mapped[int]
     changed_at: Mapped[datetime]
     changed_by: Mapped[str] = mapped_column(Text)

@@ -11,7 +11,7 @@ import pytest
 
 from appliance.build import dimse_settings, open_archive, open_catalog, open_pool
 from appliance.config import Config
-from appliance.config.schema import DicomSection
+from appliance.config.dicom import DicomSection
 from appliance.demo.feed import SampleRefused, send_samples
 from appliance.demo.narration import Narrator, by_uid, changes
 from appliance.demo.setup import prepare

@@ -218,7 +218,7 @@ class House:
         deadline = time.monotonic() + LIMIT_S
         while True:
             try:
-                assert told.recv(64) == b"READY=1"
+                assert told.recv(64).startswith(b"READY=1")
             except TimeoutError:
                 assert service.process.poll() is None, f"{name} ended: {service.log.read_text()}"
                 assert time.monotonic() < deadline, f"{name} is not ready: {service.log.read_text()}"

@@ -44,7 +44,11 @@ def test_a_peer_is_added_changed_asked_and_removed(world: World, admin: FlaskCli
     kept = world.catalog.peers.find("WS1")
     assert kept is not None and kept.rights == {PeerRight.QUERY}
     assert (kept.version, kept.changed_by) == (1, "a-administrator")
-    status, html = send(admin, "/peers/WS1", **good(host="192.0.2.10", patience_s="30", version="1"))
+    manners = {"commit": "two_copies", "tls": "on", "recalls_per_day": "5", "addresses": "192.0.2.0/24"}
+    status, html = send(admin, "/peers/WS1", **good(host="192.0.2.10", patience_s="30", version="1", **manners))
+    kept = world.catalog.peers.find("WS1")
+    assert kept is not None and (kept.commit.value, kept.tls, kept.recalls_per_day) == ("two_copies", True, 5)
+    assert 'value="192.0.2.0/24"' in html and 'value="two_copies" selected' in html
     assert status == 303 and "192.0.2.10" in html
     assert "answered the C-ECHO after 12 ms" in send(admin, "/peers/WS1/check", back="one")[1]
     assert "answers" in admin.get("/peers").text
@@ -56,10 +60,31 @@ def test_a_peer_is_added_changed_asked_and_removed(world: World, admin: FlaskCli
 
 
 def test_what_is_wrong_stands_beside_its_field(world: World, admin: FlaskClient) -> None:
-    status, html = send(admin, "/peers", **good(ae_title="A" * 17, host="a b", port="0", patience_s="-1", rights=[]))
+    status, html = send(
+        admin,
+        "/peers",
+        **good(
+            ae_title="A" * 17,
+            host="a b",
+            port="0",
+            patience_s="-1",
+            rights=[],
+            addresses="x",
+            recalls_per_day="x",
+            commit="x",
+        ),
+    )
     page = read(html)
     assert status == 422 and page.faults == []
-    assert {"ae_title-says", "host-says", "port-says", "patience_s-says", "rights-says"} <= set(page.ids)
+    assert {
+        "ae_title-says",
+        "host-says",
+        "port-says",
+        "patience_s-says",
+        "rights-says",
+        "addresses-says",
+        "commit-says",
+    } <= set(page.ids)
     assert send(admin, "/peers", **good(ae_title="INFILE"))[0] == 422
     assert world.catalog.peers.list() == []
 

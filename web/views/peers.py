@@ -5,6 +5,7 @@ from werkzeug.wrappers import Response
 
 from hsm.access.roles import Right
 from hsm.catalog.errors import NotCatalogued
+from hsm.commitment.levels import Level
 from hsm.peers.model import PeerRecord, PeerRefused, PeerRight, checked, overlaid
 from web.access.gate import known_person, needs
 from web.services import services
@@ -12,9 +13,16 @@ from web.services import services
 pages = Blueprint("peers", __name__)
 MEANINGS = {
     PeerRight.STORE: "sends studies in",
-    PeerRight.QUERY: "searches, and has studies sent",
+    PeerRight.QUERY: "searches",
+    PeerRight.RETRIEVE: "has studies sent, to itself or to others",
+    PeerRight.COMMIT: "asks for storage commitment",
     PeerRight.RECEIVE: "is sent studies that others ask for",
 }
+LEVELS = (
+    (Level.DISK.value, "when it is on disk"),
+    (Level.TWO_COPIES.value, "when it was read back from two volumes"),
+    (Level.TWO_SITES.value, "when it was read back from two volumes, one of them in a vault"),
+)
 NOBODY_ASKS = "Peers are asked by an appliance that runs; this one was started without its DICOM part."
 
 
@@ -38,15 +46,19 @@ def editable(ae_title: str) -> PeerRecord:
     return peer
 
 
-def typed() -> PeerRecord:
-    """The peer of the form. Raises: PeerRefused."""
+def typed(ae_title: str | None = None) -> PeerRecord:
+    """The peer of the form, under a title that is given or typed. Raises: PeerRefused."""
     form = request.form
     return checked(
-        form.get("ae_title", ""),
+        form.get("ae_title", "") if ae_title is None else ae_title,
         form.get("host", ""),
         form.get("port", ""),
         form.get("patience_s", ""),
         form.getlist("rights"),
+        commit=form.get("commit", Level.DISK),
+        tls="tls" in form,
+        recalls_per_day=form.get("recalls_per_day", ""),
+        addresses=form.get("addresses", ""),
     )
 
 
@@ -58,6 +70,7 @@ def _index(status: int = 200, faults: dict[str, str] | None = None) -> Response:
             peers=overlaid(configured(), house.catalog.peers.list()),
             checks=house.catalog.peers.checks(),
             meanings=MEANINGS,
+            levels=LEVELS,
             faults=faults or {},
             typed=request.form if faults else {},
             chosen=request.form.getlist("rights") if faults else [right.value for right in PeerRight],
@@ -77,13 +90,27 @@ def _one(peer: PeerRecord, status: int = 200, faults: dict[str, str] | None = No
             check=house.catalog.peers.checks().get(peer.ae_title),
             meanings=MEANINGS,
             faults=faults or {},
-            typed=form or {"host": peer.host, "port": peer.port, "patience_s": _plain(peer.patience_s)},
+            levels=LEVELS,
+            typed=form or _filled(peer),
             chosen=form.getlist("rights") if form else [right.value for right in peer.rights],
             not_asked="" if house.peering else NOBODY_ASKS,
             events=house.catalog.events.list(limit=10, subject=peer.ae_title),
         ),
         status,
     )
+
+
+def _filled(peer: PeerRecord) -> dict[str, object]:
+    """The fields of the form as the peer is now."""
+    return {
+        "host": peer.host,
+        "port": peer.port,
+        "patience_s": _plain(peer.patience_s),
+        "commit": peer.commit.value,
+        "tls": peer.tls,
+        "recalls_per_day": _plain(peer.recalls_per_day),
+        "addresses": ", ".join(peer.addresses),
+    }
 
 
 def _plain(value: float | None) -> str:
@@ -126,13 +153,7 @@ def change(ae_title: str) -> Response:
     house, peer = services(), editable(ae_title)
     seen = request.form.get("version", "")
     try:
-        wanted = checked(
-            ae_title,
-            request.form.get("host", ""),
-            request.form.get("port", ""),
-            request.form.get("patience_s", ""),
-            request.form.getlist("rights"),
-        )
+        wanted = typed(ae_title)
         version = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else -1
         house.catalog.peers.change(wanted, version, known_person().name, house.clock.now())
     except PeerRefused as refused:

@@ -305,10 +305,11 @@ def answer_to(settings: DimseSettings, calling: str = "RAW", called: str = "FIRN
 
 
 def test_only_who_may_call_and_calls_us_by_name_gets_an_association() -> None:
-    strict = DimseSettings(require_called_aet=True, aliases=("OLDNAME",), allowed_callers=("CT1",))
+    strict = DimseSettings(require_called_aet=True, aliases=("OLDNAME",))
     assert answer_to(strict, "CT1", "OLDNAME").agreement is not None
     assert answer_to(strict, "CT1", "OTHER").answer[7:10] == b"\x01\x01\x07"
-    assert answer_to(strict, "CT2").answer[7:10] == b"\x01\x01\x03"
+    stranger = decide(request("CT2", "FIRN", 16384, [(CT, [EXPLICIT])]), strict, False, lambda aet: f"{aet} is no peer")
+    assert (stranger.answer[7:10], stranger.reason) == (b"\x01\x01\x03", "CT2 is no peer")
     assert answer_to(DimseSettings(), "ANY", "THING").agreement is not None
     plain = request("RAW", "FIRN", 16384, [(CT, [EXPLICIT])])
     foreign = plain.replace(b"1.2.840.10008.3.1.1.1", b"1.2.840.10008.3.1.1.9")

@@ -20,6 +20,7 @@ from tests.hsm.objects import dataset
 
 VERIFICATION = "1.2.840.10008.1.1"
 CT, FIND = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.2.2.1"
+GET, COMMITMENT = "1.2.840.10008.5.1.4.1.2.2.3", "1.2.840.10008.1.20.1"
 IMPLICIT = "1.2.840.10008.1.2"
 OURS = DimseSettings(ae_title="FIRN")
 
@@ -77,7 +78,8 @@ def test_a_peer_does_only_what_it_may(start: Callable[..., Node]) -> None:
     node.receive(*small_study(1))
     ae = AE("WRITER")
     ae.add_requested_context(FIND)
-    ae.add_requested_context(CT)
+    for uid in (CT, GET, COMMITMENT):
+        ae.add_requested_context(uid)
     wanted = Dataset()
     wanted.QueryRetrieveLevel, wanted.StudyInstanceUID = "STUDY", ""
     for title, found, stored in (("WRITER", 0x0124, 0x0000), ("READER", 0x0000, 0x0124), ("STRANGER", 0x0000, 0x0000)):
@@ -90,4 +92,12 @@ def test_a_peer_does_only_what_it_may(start: Callable[..., Node]) -> None:
         one.file_meta = FileMetaDataset()
         one.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
         assert association.send_c_store(one).Status == stored, title
+        wanted.StudyInstanceUID = "1.2.3"
+        answers = [status.Status for status, _ in association.send_c_get(wanted, GET)]
+        assert (answers[-1] == 0x0124) == (title != "STRANGER"), title
+        asked = Dataset()
+        asked.TransactionUID = "1.2.3.4"
+        status, _ = association.send_n_action(asked, 1, COMMITMENT, "1.2.840.10008.1.20.1.1")
+        assert (status.Status == 0x0124) == (title != "STRANGER"), title
+        wanted.StudyInstanceUID = ""
         association.release()

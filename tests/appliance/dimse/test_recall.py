@@ -30,7 +30,7 @@ Started = Callable[..., Node]
 Receivers = Callable[..., Receiver]
 
 
-STUDIES = 14
+STUDIES = 16
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +194,32 @@ def test_after_its_patience_a_peer_is_told_that_the_study_will_be_pushed(
     assert {title for title, _ in destination.originators} == {"WS1"}
     with node.peer((STUDY_MOVE, EXPLICIT), calling="WS1") as peer:
         assert move(peer, keys("STUDY", StudyInstanceUID=uid))[0] == 0
+
+
+def test_a_peer_has_no_more_studies_brought_back_in_a_day_than_it_may(
+    world: World, settled: tuple[World, list[str]], start: Started, receiver: Receivers
+) -> None:
+    first, second = settled[1].pop(), settled[1].pop()
+    limited = {
+        "DEST": Peer("127.0.0.1", receiver().port),
+        "ONE": Peer("h", 1, patience_s=0.0, recalls_per_day=1),
+        "NONE": Peer("h", 1, recalls_per_day=0),
+    }
+    node = start(world.archive, peers=limited)
+    before = len(world.catalog.recalls.list())
+    with node.peer((STUDY_MOVE, EXPLICIT), calling="NONE") as peer:
+        status, words, _, failed = move(peer, keys("STUDY", StudyInstanceUID=first))
+        assert (status, words, len(failed)) == (0xC314, "this peer may have nothing recalled", 3)
+    assert len(world.catalog.recalls.list()) == before
+    with node.peer((STUDY_MOVE, EXPLICIT), calling="ONE") as peer:
+        assert move(peer, keys("STUDY", StudyInstanceUID=first))[0] == 0xC312
+        status, words, _, _ = move(peer, keys("STUDY", StudyInstanceUID=second))
+        assert (status, words) == (0xC314, "recalls are barred here: 1 studies a day")
+        assert move(peer, keys("STUDY", StudyInstanceUID=first))[0] == 0xC312, "what it asked for before counts once"
+        world.clock.sleep(86401.0)
+        assert move(peer, keys("STUDY", StudyInstanceUID=second))[0] == 0xC312
+    told = world.catalog.events.list(name="recalls_barred")
+    assert [(event.subject, event.fields["limit_per_day"]) for event in told] == [("ONE", 1), ("NONE", 0)]
 
 
 def test_a_study_on_the_shelf_fails_at_once_and_names_the_volume_to_bring(

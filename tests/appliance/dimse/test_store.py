@@ -6,6 +6,7 @@ from typing import Any
 
 import pydicom
 import pytest
+from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID
 from pynetdicom import AE, _config
 
@@ -36,6 +37,23 @@ def test_an_echo_is_answered(node: Node) -> None:
         answer, _ = peer.next()
         assert (answer.code, answer.number(Field.STATUS), answer.number(Field.RESPONDED_ID)) == (0x8030, 0, 5)
         assert peer.release() == 6
+
+
+def test_an_object_that_is_too_large_is_refused_while_it_arrives(start: Callable[..., Node]) -> None:
+    node = start(max_object_bytes=20_000)
+    big, small = dataset(SOPInstanceUID="1.2.9"), dataset(SOPInstanceUID="1.2.8")
+    big.EncapsulatedDocument = bytes(2 * 20_000)
+    ae = AE("CT1")
+    ae.add_requested_context(CT, [UID(EXPLICIT)])
+    association = ae.associate("127.0.0.1", node.server.port)
+    for one in (big, small):
+        one.file_meta = FileMetaDataset()
+        one.file_meta.TransferSyntaxUID = UID(EXPLICIT)
+    answer = association.send_c_store(big)
+    assert (answer.Status, answer.ErrorComment) == (0xC112, "larger than 20000 bytes, which is the limit here")
+    assert association.send_c_store(small).Status == 0, "the association goes on"
+    association.release()
+    assert leftovers(node) == []
 
 
 def test_every_object_that_pydicom_ships_is_kept_byte_for_byte_as_it_was_sent(

@@ -6,6 +6,7 @@ import pytest
 
 from hsm.catalog import Catalog
 from hsm.catalog.errors import NotCatalogued
+from hsm.commitment.levels import Level
 from hsm.peers.model import EchoAnswer, PeerRecord, PeerRefused, PeerRight, checked, overlaid
 from tests.hsm.catalog.world import START
 
@@ -25,7 +26,7 @@ def test_peers_are_kept_changed_and_forgotten(catalog: Catalog) -> None:
         catalog.peers.change(other, 1, "boss", START)
     kept = catalog.peers.list()
     assert [(p.host, p.port, p.patience_s, len(p.rights), p.version) for p in kept] == [
-        ("192.0.2.10", 11112, None, 3, 2)
+        ("192.0.2.10", 11112, None, 5, 2)
     ]
     catalog.peers.remove("WS1", "boss", START)
     with pytest.raises(NotCatalogued):
@@ -47,10 +48,27 @@ def test_the_second_silence_in_a_row_is_an_event_and_so_is_the_next_answer(catal
     assert catalog.events.list(name=lost)[0].fields["seen_at"] == (START + timedelta(minutes=2)).isoformat()
 
 
+def test_what_a_peer_may_expect_is_kept(catalog: Catalog) -> None:
+    rights = [right.value for right in PeerRight]
+    manners = {"commit": "two_sites", "tls": True, "recalls_per_day": "7", "addresses": "192.0.2.9/32, 198.51.100.9/24"}
+    typed = checked("WS1", "h", "1", None, rights, **manners)  # type: ignore[arg-type]
+    assert typed.addresses == ("192.0.2.9", "198.51.100.0/24")
+    catalog.peers.add(typed, (), "boss", START)
+    (kept,) = catalog.peers.list()
+    assert (kept.commit, kept.tls, kept.recalls_per_day) == (Level.TWO_SITES, True, 7)
+    assert kept.addresses == typed.addresses
+    (told,) = catalog.events.list(name="peer_added")
+    assert told.fields["addresses"] == "192.0.2.9, 198.51.100.0/24"
+    catalog.peers.change(checked("WS1", "h", "1", None, rights, recalls_per_day="0"), 1, "boss", START)
+    (kept,) = catalog.peers.list()
+    assert (kept.commit, kept.tls, kept.recalls_per_day, kept.addresses) == (Level.DISK, False, 0, ())
+
+
 def test_everything_that_is_wrong_with_a_peer_is_said_at_once() -> None:
     with pytest.raises(PeerRefused) as refused:
-        checked("A\\B", "", "70000", "soon", ["fly"])
-    assert set(refused.value.faults) == {"ae_title", "host", "port", "patience_s", "rights"}
+        checked("A\\B", "", "70000", "soon", ["fly"], commit="moon", recalls_per_day="-1", addresses="10.0.0.1," * 17)
+    fields = {"ae_title", "host", "port", "patience_s", "rights", "commit", "recalls_per_day", "addresses"}
+    assert set(refused.value.faults) == fields
     with pytest.raises(PeerRefused, match="1 to 16"):
         checked("  ", "h", "1", None, ["store"])
     assert checked(" WS ", " h ", "1", "2.5", ["store"]) == PeerRecord("WS", "h", 1, 2.5, frozenset({PeerRight.STORE}))

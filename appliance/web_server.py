@@ -94,6 +94,7 @@ class PagesServer(BaseApplication):  # type: ignore[misc] # gunicorn ships no ty
                 sys.stderr.write(first.words + "\n")
         finally:
             catalog.close()
+        self._secure = self._https()
         super().__init__()
 
     def load_config(self) -> None:
@@ -110,7 +111,7 @@ class PagesServer(BaseApplication):  # type: ignore[misc] # gunicorn ships no ty
             "logger_class": PagesLogger,
             "control_socket_disable": True,
             "proc_name": "firn-web",
-            **self._https(),
+            **self._secure,
         }.items():
             self.cfg.set(name, value)
 

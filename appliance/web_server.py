@@ -22,6 +22,7 @@ from appliance.peers import destinations, peering
 from appliance.tls import NOWHERE, show
 from drivers.clock import SystemClock
 from hsm.catalog import Catalog
+from hsm.commitment.levels import Level
 from hsm.rendering import Renderers
 from web.app import create_app
 from web.services import Services, WebSettings
@@ -57,6 +58,9 @@ def pages(config: Config, catalog: Catalog, path: Path | None = None) -> Flask:
         streams=config.web.threads // 2,  # the other half goes on answering
         metrics_from_loopback=config.web.metrics_from_loopback,
         notice=config.web.notice,
+        cors_origins=config.web.cors_origins,
+        cors_credentials=config.web.cors_credentials,
+        commit=Level(config.web.commit),
         audit_looking=config.audit.looking,
         max_releases=config.engine.max_releases_per_tick,
         confirm_releases=config.policy.confirm_releases,

@@ -15,9 +15,12 @@ from hsm.states import JobState
 from web import bars, errors, security, words
 from web.access import gate
 from web.api import v1
+from web.dicomweb import committing as dicomweb_committing
+from web.dicomweb import crossing as dicomweb_crossing
 from web.dicomweb import rendering as dicomweb_rendering
 from web.dicomweb import storing as dicomweb_storing
 from web.dicomweb import views as dicomweb
+from web.dicomweb import wado_uri as dicomweb_wado_uri
 from web.services import EXTENSION, Services
 from web.services import services as present_services
 from web.views import (
@@ -47,6 +50,7 @@ from web.views import (
     studies,
     tokens,
     trials,
+    viewer,
     volume_actions,
     volumes,
 )
@@ -58,6 +62,7 @@ VIEWS: tuple[ModuleType, ...] = (
     deliveries,
     cart,
     cards,
+    viewer,
     library,
     drives,
     volumes,
@@ -83,6 +88,9 @@ VIEWS: tuple[ModuleType, ...] = (
     stream,
     dicomweb,
     dicomweb_rendering,
+    dicomweb_wado_uri,
+    dicomweb_committing,
+    dicomweb_crossing,
     dicomweb_storing,
 )
 NAVIGATION = (
@@ -107,6 +115,7 @@ PART_OF = {
     "holds": "policies",
     "publishing": "policies",
     "trials": "policies",
+    "viewer": "studies",
     "volume_actions": "volumes",
 }  # pages that have no entry of their own in the navigation
 ASSET_MAX_AGE_S = 30 * 86400  # an address changes with its content, see asset()

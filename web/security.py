@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, abort, request, session
 
 from web.access import tokens
+from web.dicomweb.crossing import may_cross
 from web.problems import for_programs
 from web.services import WebSettings
 
@@ -91,8 +92,8 @@ def protect(app: Flask, settings: WebSettings) -> None:
     def check_form() -> None:
         if request.method in SAFE_METHODS:
             return
-        if for_programs() and tokens.offered() is not None:
-            return  # no browser adds a token to what another site sends
+        if for_programs() and (tokens.offered() is not None or may_cross()):
+            return  # no browser adds a token to what another site sends; or it is a site that may
         if urlsplit(request.headers.get("Origin", "")).netloc != request.environ.get("HTTP_HOST"):
             abort(403, "This form was not sent from one of Firn's own pages. Open the page here and press its button.")
         if for_programs():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, timedelta, tzinfo
 from typing import Protocol, cast
 
 from flask import current_app
@@ -11,6 +11,7 @@ from drivers.clock import Clock
 from hsm.archive import Archive
 from hsm.cards import CardMaker
 from hsm.catalog import Catalog
+from hsm.commitment.levels import Level
 from hsm.facts import DiskFacts, VolumePool, VolumeRecord
 from hsm.notices.sending import SendSettings
 from hsm.peers.model import Peering
@@ -39,6 +40,10 @@ class WebSettings:
     streams_of_one: int = 2  # of one person
     stream_every_s: float = 1.0  # how often the catalog is looked at for all of them
     metrics_from_loopback: bool = False  # /metrics needs no token when this machine itself asks
+    cors_origins: tuple[str, ...] = ()  # of other pages that may ask DICOMweb from a browser, letter by letter
+    cors_credentials: bool = False  # and with the session of that browser
+    commit: Level = Level.DISK  # how safe an object is before who asks over the web may forget its own
+    commitment_patience: timedelta = timedelta(days=30)  # for objects to reach that level
     notice: str = ""  # said above the sign-in form
     zone: tzinfo = UTC  # of the absolute times
     page_size: int = 50

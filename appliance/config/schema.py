@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from appliance.config.base import GIB, AbsolutePath, Host, Name, Pattern, Percent, Port, Section
+from appliance.config.base import GIB, AbsolutePath, Host, Name, Origin, Pattern, Percent, Port, Section
 from appliance.config.dicom import DicomSection, Peer, TlsSection
 
 
@@ -59,6 +59,19 @@ class WebSection(Section):
         Path(), description="Certificate chain (PEM) to speak https with; without one the pages speak http."
     )
     key_file: Path = Field(Path(), description="Its private key (PEM, without a password), readable by Firn alone.")
+    cors_origins: tuple[Origin, ...] = Field(
+        (),
+        description="Origins, letter by letter, whose pages may ask DICOMweb from a browser: scheme, host and port.",
+        examples=[["https://viewer.example"]],
+    )
+    cors_credentials: bool = Field(
+        False,
+        description="Also answer those pages with the session of somebody who is signed in here in the same browser; "
+        "false: they need a token. Only for pages that are trusted like these ones.",
+    )
+    commit: Literal["disk", "two_copies", "two_sites"] = Field(
+        "disk", description="As peer.commit, for who asks for storage commitment over DICOMweb."
+    )
     secure_cookies: bool = Field(
         False,
         description="Send cookies over TLS only; set it when a reverse proxy in front speaks https. With "

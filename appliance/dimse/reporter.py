@@ -12,6 +12,7 @@ from appliance.dimse.settings import DimseSettings
 from hsm.archive import Archive
 from hsm.catalog.commitments import CommitmentRecord
 from hsm.catalog.errors import CatalogUnavailable
+from hsm.commitment.levels import asked_over_web
 
 _log = structlog.get_logger()
 LEASE = "commitment-reports"
@@ -76,6 +77,9 @@ class Reporter:
         if not verdict.final:
             commitments.postpone(request.id, clock.now())
             return False
+        if asked_over_web(request.peer_aet):
+            commitments.answered(request, verdict, clock.now())
+            return True
         peer = self._settings.peers.get(request.peer_aet)
         if peer is None:
             commitments.not_told(request, f"{request.peer_aet} is no peer any more", clock.now())

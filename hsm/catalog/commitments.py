@@ -117,6 +117,16 @@ class Commitments:
 
         return self._database.write(work)
 
+    def find(self, peer_aet: str, transaction_uid: str) -> CommitmentRecord | None:
+        """One request of a peer."""
+        same = (CommitmentRequest.peer_aet == peer_aet) & (CommitmentRequest.transaction_uid == transaction_uid)
+
+        def look(connection: Connection) -> CommitmentRecord | None:
+            row = connection.execute(select(*_COLUMNS).where(same)).first()
+            return None if row is None else _record(row)
+
+        return self._database.read(look)
+
     def due(self, now: datetime, limit: int = 20) -> list[CommitmentRecord]:
         """Requests that are to be looked at, the longest due first."""
         waiting = CommitmentRequest.state == CommitmentState.WAITING.value

@@ -19,6 +19,19 @@ class Level(StrEnum):
     TWO_SITES = "two_sites"  # read back from two volumes, one of which is in a vault
 
 
+_WEB = "web\\"  # no AE title holds a backslash
+
+
+def web_asker(name: str) -> str:
+    """What stands in place of an AE title for somebody who asks over the web."""
+    return f"{_WEB}{name}"[:64]
+
+
+def asked_over_web(asker: str) -> bool:
+    """Whether who asked looks for the answer itself, and is not told."""
+    return asker.startswith(_WEB)
+
+
 class Reason(IntEnum):
     """Why an object is not committed."""
 

@@ -5,7 +5,9 @@ from collections.abc import Collection, Mapping
 from flask import Flask
 from werkzeug.routing import Rule
 
-FOR_PROGRAMS = frozenset({"api", "dicomweb", "health"})  # blueprints
+FOR_PROGRAMS = frozenset(
+    {"api", "dicomweb", "dicomweb_committing", "dicomweb_rendered", "dicomweb_wado_uri", "health"}
+)  # blueprints
 NO_PAGES = frozenset({"static"})
 ENDLESS = frozenset({"stream", "live", "progress-stream"})  # the end of an address that goes on for ever
 

@@ -259,15 +259,21 @@ def _parts(made: Iterator[Made], form: Form) -> Response:
     return streamed(writer.body(parts), writer.content_type(form.value))
 
 
-@pages.errorhandler(NotRendered)
+def answers_refusals(blueprint: Blueprint) -> None:
+    """Have the addresses of a blueprint say why there is no picture."""
+    blueprint.register_error_handler(NotRendered, not_rendered)
+    for kind in (RenderersBusy, NotOnline, PoolFileMissing):
+        blueprint.register_error_handler(kind, not_now)
+
+
 def not_rendered(error: NotRendered) -> Response:
     """There is no such picture, or none that can be drawn."""
     return page(404 if error.missing else 406, f"No picture: {error}.")
 
 
-@pages.errorhandler(RenderersBusy)
-@pages.errorhandler(NotOnline)
-@pages.errorhandler(PoolFileMissing)
 def not_now(error: Exception) -> Response:
     """A moment later there may be one."""
     return page(503, f"{error}." if isinstance(error, RenderersBusy) else "It was moved at this moment. Ask again.")
+
+
+answers_refusals(pages)

@@ -138,15 +138,17 @@ def _objects(found: Sequence[StoredInstance]) -> Response:
         return waiting
     touched(found)
     if len(plan) == 1 and not accept.takes(wanted, accept.DICOM, multipart=True):
-        return streamed(_one(*plan[0]), f"{accept.DICOM}; transfer-syntax={plan[0][1]}")
+        return streamed(one_object(*plan[0]), f"{accept.DICOM}; transfer-syntax={plan[0][1]}")
     writer = Writer()
     parts = (
-        (headers_of(each, f"{accept.DICOM}; transfer-syntax={target}"), _one(each, target)) for each, target in plan
+        (headers_of(each, f"{accept.DICOM}; transfer-syntax={target}"), one_object(each, target))
+        for each, target in plan
     )
     return streamed(writer.body(parts), writer.content_type(accept.DICOM))
 
 
-def _one(instance: StoredInstance, target: str) -> Iterator[bytes]:
+def one_object(instance: StoredInstance, target: str) -> Iterator[bytes]:
+    """The bytes of one object in a transfer syntax. Raises: what `Archive.open` raises, NotConvertible."""
     stream = services().archive.open(instance)
     if target == instance.transfer_syntax_uid:
         yield from objects.pieces(stream)

@@ -14,6 +14,7 @@ from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
 DEFAULT_ENCODING = "latin_1"  # what archives meet behind a missing character set, and a superset of what is allowed
 _TERMS = {"".join(c for c in term if c.isalnum()): term for term in charset.python_encoding}
 _DROPPED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_GB_2312 = "\x1b$)A"  # the way into ISO 2022 IR 58, which pydicom leaves in the text
 _STAND_ALONE = frozenset({"ISO_IR 192", "GB18030", "ISO 2022 GBK", "ISO 2022 58"})
 
 
@@ -48,7 +49,8 @@ def decode(value: bytes, encodings: Sequence[str], is_name: bool = False) -> str
     if b"\x1b" not in value:
         return clean(value.decode(encodings[0], errors="replace"))
     try:
-        return clean(charset.decode_bytes(value, encodings, PN_DELIMS if is_name else TEXT_VR_DELIMS))
+        text = charset.decode_bytes(value, encodings, PN_DELIMS if is_name else TEXT_VR_DELIMS)
+        return clean(text.replace(_GB_2312, ""))
     except (UnicodeError, LookupError):
         return clean(value.decode(encodings[0], errors="replace"))
 

@@ -153,6 +153,7 @@ def test_texts_lose_their_padding_and_keep_what_means_something() -> None:
         ("Yamada^Tarou=山田^太郎=やまだ^たろう", ["", "ISO 2022 IR 87"], True),
         ("洪^吉洞", ["", "ISO 2022 IR 149"], True),
         ("王^小东", ["GB18030"], True),
+        ("张^小东", ["", "ISO 2022 IR 58"], True),
         ("王^小东", ["", "ISO 2022 IR 149"], False),
         ("Люкceмбypг", ["ISO_IR 144"], True),
         ("ascii", ["ISO_IR 144"], True),

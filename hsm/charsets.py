@@ -12,9 +12,12 @@ from pydicom import charset
 from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
 
 DEFAULT_ENCODING = "latin_1"  # what archives meet behind a missing character set, and a superset of what is allowed
+# Of which codecs Python takes the escape sequences away itself. pydicom 3.0 counts iso_ir_58 (GB 2312) among
+# them, which it is not: the rest of a sequence stayed in the text, and nothing written read back equal.
+_STRIPPED_BY_PYTHON = tuple(name for name in charset.handled_encodings if name != "iso_ir_58")
+charset.handled_encodings = _STRIPPED_BY_PYTHON  # type: ignore[assignment]
 _TERMS = {"".join(c for c in term if c.isalnum()): term for term in charset.python_encoding}
 _DROPPED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_GB_2312 = "\x1b$)A"  # the way into ISO 2022 IR 58, which pydicom leaves in the text
 _STAND_ALONE = frozenset({"ISO_IR 192", "GB18030", "ISO 2022 GBK", "ISO 2022 58"})
 
 
@@ -49,8 +52,7 @@ def decode(value: bytes, encodings: Sequence[str], is_name: bool = False) -> str
     if b"\x1b" not in value:
         return clean(value.decode(encodings[0], errors="replace"))
     try:
-        text = charset.decode_bytes(value, encodings, PN_DELIMS if is_name else TEXT_VR_DELIMS)
-        return clean(text.replace(_GB_2312, ""))
+        return clean(charset.decode_bytes(value, encodings, PN_DELIMS if is_name else TEXT_VR_DELIMS))
     except (UnicodeError, LookupError):
         return clean(value.decode(encodings[0], errors="replace"))
 

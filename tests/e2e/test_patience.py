@@ -1,7 +1,7 @@
 """Two workstations want the same study from a slow library: one waits for it, the other is told, and sent it later.
 
-FIRN_TEST_FULL_LENGTH=1 takes the times of a hospital: a recall of five minutes, timers of 30 s and 10 min. It needs no
-more than that test: `FIRN_TEST_FULL_LENGTH=1 pytest --timeout 1200 -s tests/e2e/test_patience.py`.
+TEST_FULL_LENGTH=1 takes the times of a hospital: a recall of five minutes, timers of 30 s and 10 min. It needs no
+more than that test: `TEST_FULL_LENGTH=1 pytest --timeout 1200 -s tests/e2e/test_patience.py`.
 """
 
 import os
@@ -19,7 +19,7 @@ from tests.support.studies import small_ct, write_study
 
 pytestmark = [pytest.mark.peer, pytest.mark.crash]
 
-FULL = os.environ.get("FIRN_TEST_FULL_LENGTH") == "1"
+FULL = os.environ.get("TEST_FULL_LENGTH") == "1"
 SCALE = 0.18 if FULL else 18.0  # of the simulated devices, which need about a minute for a cold recall from tape
 TIMER_S, PATIENCE_S, KEEPALIVE_S, RECALL_S = (30, 600, 10, 300) if FULL else (2, 60, 1, 2)
 LIMIT_S = 900.0 if FULL else 60.0

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from appliance.config import Config
 from appliance.config.dicom import Peer
@@ -11,6 +12,7 @@ from appliance.config.schema import LibraryEntry, VolumePoolEntry
 from appliance.devices import smallest_volume_bytes
 from appliance.dimse.settings import Callers, DimseSettings
 from appliance.dimse.settings import Peer as DimsePeer
+from appliance.mllp.server import MllpSettings
 from appliance.tls import NOWHERE, client_context, server_context
 from drivers.base import MediumKind
 from drivers.clock import Clock, SystemClock
@@ -220,6 +222,27 @@ def dimse_settings(config: Config) -> DimseSettings:
         tls=server_context(config),
         tls_port=None if tls.port == dicom.port else tls.port,
         client_tls=client_context(config) if over_tls else None,
+        zone=orders_zone(config),
+    )
+
+
+def orders_zone(config: Config) -> tzinfo:
+    """The zone in which orders and worklists tell times."""
+    name = config.orders.time_zone
+    return ZoneInfo(name) if name else datetime.now(UTC).astimezone().tzinfo or UTC
+
+
+def mllp_settings(config: Config) -> MllpSettings:
+    """What the HL7 listener is told once."""
+    orders = config.orders
+    return MllpSettings(
+        host=orders.host,
+        port=orders.port,
+        senders=orders.senders,
+        max_message_bytes=orders.max_message_bytes,
+        max_connections=orders.max_connections,
+        idle_s=orders.idle_timeout_s,
+        zone=orders_zone(config),
     )
 
 

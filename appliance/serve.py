@@ -76,6 +76,7 @@ def run_pacs(config: Config) -> None:
     from appliance.dimse.directory import Directory
     from appliance.dimse.reporter import Reporter
     from appliance.dimse.server import DimseServer
+    from appliance.mllp.orders import orders_server
 
     stop = stop_on_signals()
     catalog = build.open_catalog(config, create=False)
@@ -85,7 +86,10 @@ def run_pacs(config: Config) -> None:
         settings = replace(settings, peers=Directory(settings.peers, catalog))
         server, reporter = DimseServer(archive, settings), Reporter(archive, settings)
         deliverer = Deliverer(archive, settings, build.delivery_settings(config), config.dicom.delivery_workers)
+        orders = orders_server(archive, build.mllp_settings(config)) if config.orders.hl7 else None
         server.start()
+        if orders is not None:
+            orders.start()
         reporter.start()
         deliverer.start()
         try:
@@ -93,6 +97,8 @@ def run_pacs(config: Config) -> None:
             stop.wait()
         finally:
             deliverer.stop()
+            if orders is not None:
+                orders.stop()
             server.stop()
             reporter.stop()
     finally:

@@ -280,3 +280,4 @@ class JobRecord:
     eta_at: datetime | None
     drive: str | None = None  # serial number of the drive it was given to last
     rate_bytes_s: int = 0  # lately, while it runs
+    due_at: datetime | None = None  # a recall that nobody waits for yet: by when it should be back

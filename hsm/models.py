@@ -314,6 +314,7 @@ class Job(Base):
     eta_at: Mapped[datetime | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)  # wished while running; the mover looks
     drive: Mapped[str | None] = mapped_column(Name)  # serial number of the drive it was given to last
+    due_at: Mapped[datetime | None]  # a recall that nobody waits for yet: by when it should be back
 
 
 class JobLine(Base):

@@ -141,6 +141,24 @@ class RepackState(StrEnum):
     CANCELLED = "cancelled"  # the volume is what it was before, or is gone
 
 
+class OrderState(StrEnum):
+    """One scheduled procedure step: an appointment of a patient at a modality."""
+
+    SCHEDULED = "scheduled"
+    IN_PROGRESS = "in_progress"  # a modality said that it began
+    COMPLETED = "completed"
+    DISCONTINUED = "discontinued"  # begun, and given up
+    CANCELLED = "cancelled"  # taken back before it began
+
+
+class PerformedState(StrEnum):
+    """One performed procedure step as a modality reports it (PS3.3 C.4.14, PS3.4 F.7)."""
+
+    IN_PROGRESS = "IN PROGRESS"
+    COMPLETED = "COMPLETED"
+    DISCONTINUED = "DISCONTINUED"
+
+
 C, V, D, J, R, P = CopyState, VolumeState, DriveState, JobState, RequestState, DeliveryState
 
 ONLINE_TABLE: Mapping[tuple[OnlineState, str], OnlineState] = {
@@ -288,6 +306,29 @@ REPACK_TABLE: Mapping[tuple[RepackState, str], RepackState] = {
     (RepackState.PAUSED, "cancel"): RepackState.CANCELLED,
 }
 
+ORDER_TABLE: Mapping[tuple[OrderState, str], OrderState] = {
+    (OrderState.SCHEDULED, "change"): OrderState.SCHEDULED,
+    (OrderState.IN_PROGRESS, "change"): OrderState.IN_PROGRESS,
+    (OrderState.SCHEDULED, "start"): OrderState.IN_PROGRESS,
+    (OrderState.IN_PROGRESS, "start"): OrderState.IN_PROGRESS,  # a further performed step of the same appointment
+    (OrderState.DISCONTINUED, "start"): OrderState.IN_PROGRESS,  # tried again
+    (OrderState.SCHEDULED, "complete"): OrderState.COMPLETED,
+    (OrderState.IN_PROGRESS, "complete"): OrderState.COMPLETED,
+    (OrderState.IN_PROGRESS, "discontinue"): OrderState.DISCONTINUED,
+    (OrderState.SCHEDULED, "discontinue"): OrderState.CANCELLED,
+    (OrderState.SCHEDULED, "cancel"): OrderState.CANCELLED,
+    (OrderState.IN_PROGRESS, "cancel"): OrderState.DISCONTINUED,
+    (OrderState.CANCELLED, "cancel"): OrderState.CANCELLED,  # said twice
+    (OrderState.DISCONTINUED, "cancel"): OrderState.DISCONTINUED,
+}
+
+# What is completed or discontinued is never changed again: PS3.4 F.7.2.2.2.
+PERFORMED_TABLE: Mapping[tuple[PerformedState, str], PerformedState] = {
+    (PerformedState.IN_PROGRESS, "IN PROGRESS"): PerformedState.IN_PROGRESS,
+    (PerformedState.IN_PROGRESS, "COMPLETED"): PerformedState.COMPLETED,
+    (PerformedState.IN_PROGRESS, "DISCONTINUED"): PerformedState.DISCONTINUED,
+}
+
 ACTIVE_JOBS = frozenset({J.QUEUED, J.RUNNING, J.WAITING_OPERATOR, J.WAITING_RETRY})
 ACTIVE_DELIVERIES = frozenset({P.WAITING, P.QUEUED, P.SENDING})
 READABLE_COPIES = frozenset({C.WRITTEN, C.VERIFIED})
@@ -299,6 +340,7 @@ ROBOT_JOBS = frozenset({JobKind.INVENTORY, JobKind.MOVE, JobKind.EXPORT, JobKind
 READABLE_VOLUMES = frozenset({V.FILLING, V.FULL, V.SUSPECT, V.REPACKING, V.WRITE_PROTECTED})
 # One that is suspect may still be readable, and one that is emptied may have been suspect: no proof leans on "may".
 TRUSTED_VOLUMES = READABLE_VOLUMES - {V.SUSPECT, V.REPACKING}
+OPEN_ORDERS = frozenset({OrderState.SCHEDULED, OrderState.IN_PROGRESS})
 ACTIVE_REPACKS = frozenset({RepackState.RUNNING, RepackState.PAUSED})
 
 

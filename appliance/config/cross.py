@@ -129,6 +129,14 @@ def tls_files(config: Config) -> Iterator[Contradiction]:
         yield Contradiction(("tls", "authorities_file"), wrong, 'name one, or set tls.client_certificates = "none"')
 
 
+def orders_port(config: Config) -> Iterator[Contradiction]:
+    """The HL7 listener needs a port of its own."""
+    if config.orders.hl7 and config.orders.port in (config.dicom.port, config.web.port):
+        other = "dicom.port" if config.orders.port == config.dicom.port else "web.port"
+        wrong = f"{config.orders.port} is {other} too"
+        yield Contradiction(("orders", "port"), wrong, "choose another port, 2575 is usual")
+
+
 def sizes(config: Config) -> Iterator[Contradiction]:
     """What is accepted has to fit into a pack, and a pack onto a volume."""
     if config.dicom.max_object_bytes > config.pack.max_bytes:
@@ -171,6 +179,7 @@ CHECKS: tuple[Checked, ...] = (
     (frozenset({"library", "volume_pool"}), pools_have_libraries),
     (frozenset({"volume_pool"}), pools_share_no_barcodes),
     (frozenset({"dicom", "web"}), ports),
+    (frozenset({"dicom", "orders", "web"}), orders_port),
     (frozenset({"tls", "web"}), tls_ports),
     (frozenset({"archive", "tls", "web"}), tls_files),
     (frozenset({"dicom", "pack", "volume_pool"}), sizes),

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from appliance.config.base import GIB, AbsolutePath, Host, Name, Origin, Pattern, Percent, Port, Section
 from appliance.config.dicom import DicomSection, Peer, TlsSection
+from appliance.config.orders import OrdersSection
 
 
 class ArchiveSection(Section):
@@ -263,6 +264,7 @@ class Config(Section):
     dicom: DicomSection = DicomSection()
     tls: TlsSection = TlsSection()
     peers: tuple[Peer, ...] = Field((), alias="peer")
+    orders: OrdersSection = OrdersSection()
     web: WebSection = WebSection()
     online: OnlineSection = OnlineSection()
     pack: PackSection = PackSection()

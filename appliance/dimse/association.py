@@ -16,24 +16,28 @@ from appliance.dimse.commitment import serve_commitment
 from appliance.dimse.doorkeeper import Doorkeeper
 from appliance.dimse.find import FindService
 from appliance.dimse.negotiation import Agreement, Context, decide
+from appliance.dimse.performed import serve_performed
 from appliance.dimse.retrieve import RetrieveService
 from appliance.dimse.services import Service
 from appliance.dimse.settings import DimseSettings
 from appliance.dimse.statuses import Status, comment
 from appliance.dimse.store import serve_store
 from appliance.dimse.wire import AbortReason, PduType, ProtocolError, Wire, WireClosed, abort, release_rp
+from appliance.dimse.worklist import serve_worklist
 from hsm.access.actor import Actor, Via, begin
 from hsm.archive import Archive
 from hsm.peers.model import PeerRight
 
 _log = structlog.get_logger()
-_SERVICE_OF = {
-    Code.C_ECHO: Service.ECHO,
-    Code.C_STORE: Service.STORE,
-    Code.C_FIND: Service.FIND,
-    Code.C_MOVE: Service.MOVE,
-    Code.C_GET: Service.GET,
-    Code.N_ACTION: Service.COMMIT,
+_CODES_OF = {
+    Service.ECHO: (Code.C_ECHO,),
+    Service.STORE: (Code.C_STORE,),
+    Service.FIND: (Code.C_FIND,),
+    Service.MOVE: (Code.C_MOVE,),
+    Service.GET: (Code.C_GET,),
+    Service.COMMIT: (Code.N_ACTION,),
+    Service.WORKLIST: (Code.C_FIND,),
+    Service.PERFORMED: (Code.N_CREATE, Code.N_SET),
 }
 _RIGHT_OF = {
     Service.STORE: PeerRight.STORE,
@@ -41,6 +45,8 @@ _RIGHT_OF = {
     Service.MOVE: PeerRight.RETRIEVE,
     Service.GET: PeerRight.RETRIEVE,
     Service.COMMIT: PeerRight.COMMIT,
+    Service.WORKLIST: PeerRight.QUERY,
+    Service.PERFORMED: PeerRight.STORE,
 }
 
 
@@ -141,8 +147,8 @@ class Association:
             raise ProtocolError(f"internal error: {type(error).__name__}", AbortReason.NOT_SPECIFIED) from error
 
     def _dispatch(self, channel: Channel, agreement: Agreement, context: Context, command: Command) -> None:
-        service = _SERVICE_OF.get(command.code)  # type: ignore[call-overload]
-        if service is not context.served.service:
+        service = context.served.service
+        if command.code not in _CODES_OF[service]:
             why = f"command {command.code:04X} is not served in this presentation context"
             self._refuse(channel, context, command, Status.UNRECOGNISED_OPERATION, why)
         elif service in _RIGHT_OF and not self._settings.allows(self._calling_aet, _RIGHT_OF[service]):
@@ -155,6 +161,10 @@ class Association:
             serve_store(channel, context, command, self._archive, self._calling_aet, self._settings.max_object_bytes)
         elif service is Service.COMMIT:
             serve_commitment(channel, context, command, self._archive, self._settings, self._calling_aet)
+        elif service is Service.WORKLIST:
+            serve_worklist(channel, context, command, self._archive, self._settings, self._calling_aet)
+        elif service is Service.PERFORMED:
+            serve_performed(channel, context, command, self._archive, self._calling_aet)
         elif service is Service.FIND:
             FindService(channel, agreement, self._settings, self._archive).serve(context, command)
         else:

@@ -1,6 +1,6 @@
 """Which SOP classes and transfer syntaxes are served, and in which role.
 
-Source: PS3.4 annexes A, B, C; PS3.6 annex A.
+Source: PS3.4 annexes A, B, C, F, J, K; PS3.6 annex A.
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,8 @@ IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN = (
 )
 VERIFICATION = "1.2.840.10008.1.1"
 COMMITMENT = "1.2.840.10008.1.20.1"  # the push model
+WORKLIST = "1.2.840.10008.5.1.4.31"
+PERFORMED_STEP = "1.2.840.10008.3.1.2.3.3"
 MESSAGE_SYNTAXES = frozenset({IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN})  # of identifiers
 STORAGE_SYNTAXES = frozenset(str(uid) for uid in ALL_TRANSFER_SYNTAXES)
 _STORAGE = frozenset(_STORAGE_CLASSES.values())
@@ -36,6 +38,8 @@ class Service(StrEnum):
     MOVE = "move"
     GET = "get"
     COMMIT = "commit"
+    WORKLIST = "worklist"
+    PERFORMED = "performed"
 
 
 _QUERY_RETRIEVE: Mapping[str, tuple[Service, Model]] = {
@@ -59,6 +63,10 @@ def served(sop_class_uid: str, unrestricted: bool) -> Served | None:
         return Served(Service.ECHO)
     if sop_class_uid == COMMITMENT:
         return Served(Service.COMMIT)
+    if sop_class_uid == WORKLIST:
+        return Served(Service.WORKLIST)
+    if sop_class_uid == PERFORMED_STEP:
+        return Served(Service.PERFORMED)
     if sop_class_uid in _QUERY_RETRIEVE:
         return Served(*_QUERY_RETRIEVE[sop_class_uid])
     if is_storage(sop_class_uid):

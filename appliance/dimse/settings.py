@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
 from typing import Self
 
@@ -74,6 +74,7 @@ class DimseSettings:
     find_limit: int = 20_000  # answers to one C-FIND
     commitment_patience: timedelta = timedelta(days=30)  # for objects to reach the level that is to be promised
     report_poll_s: float = 5.0  # how often it is looked whom to tell that objects are safe
+    zone: tzinfo = UTC  # of the dates and times in the worklist
     goodbye_s: float = 1.0  # for a peer to close first after an abort, a rejection or a release
     stop_grace_s: float = 10.0  # for associations to end by themselves when the server stops
     tls: ssl.SSLContext | None = None  # what callers meet

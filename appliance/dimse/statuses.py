@@ -29,10 +29,14 @@ class Status(IntEnum):
     RECALLS_BARRED = 0xC314  # C-MOVE, C-GET: on a volume, and this peer may have nothing (more today) brought back
     NOT_AUTHORISED = 0x0124  # the peer has no right to this service
     UNRECOGNISED_OPERATION = 0x0211
-    # N-ACTION. Source: PS3.7 annex C
-    PROCESSING_FAILURE = 0x0110  # we could not tell this caller the outcome, or there is no catalog
+    # N-ACTION, N-CREATE, N-SET. Source: PS3.7 annex C
+    INVALID_VALUE = 0x0106  # an attribute has a value it may not have, or may not be changed
+    PROCESSING_FAILURE = 0x0110  # no way to tell the outcome; no catalog; a step that has ended
+    DUPLICATE_INSTANCE = 0x0111  # N-CREATE: there is a step with this UID
     NO_SUCH_INSTANCE = 0x0112
     INVALID_ARGUMENT = 0x0115  # what is asked about cannot be understood
+    MISSING_ATTRIBUTE = 0x0120  # N-CREATE, N-SET: a required attribute is absent
+    MISSING_VALUE = 0x0121  # N-CREATE, N-SET: a required attribute is empty
     NO_SUCH_ACTION = 0x0123
     DUPLICATE_TRANSACTION = 0x0131
 

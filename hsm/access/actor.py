@@ -14,6 +14,7 @@ class Via(StrEnum):
     API = "api"  # programs, with a token
     COMMAND_LINE = "command_line"
     DICOM = "dicom"  # a peer, by its AE title
+    HL7 = "hl7"  # a system of the hospital, by its address
     ENGINE = "engine"  # Firn itself: policies, the clock, carrying out what others asked for
 
 

@@ -22,9 +22,13 @@ from hsm.catalog.intake import Intake
 from hsm.catalog.jobs import Jobs
 from hsm.catalog.leases import Leases
 from hsm.catalog.notices import Notices
+from hsm.catalog.order_messages import OrderMessages
+from hsm.catalog.orders import Orders
 from hsm.catalog.packs import Packs
 from hsm.catalog.peers import Peers
+from hsm.catalog.performed import PerformedSteps
 from hsm.catalog.policies import Policies
+from hsm.catalog.prefetches import Prefetches
 from hsm.catalog.rebuild import Rebuild
 from hsm.catalog.recalls import Recalls
 from hsm.catalog.release import Release
@@ -76,6 +80,10 @@ class Catalog:
         self.figures = Figures(database)
         self.peers = Peers(database)
         self.notices = Notices(database)
+        self.orders = Orders(database)
+        self.order_messages = OrderMessages(database)
+        self.performed = PerformedSteps(database)
+        self.prefetches = Prefetches(database)
         self.facts = PolicyFacts(database)
         self.dump = Dump(database)
         self.rebuild = Rebuild(database)

@@ -55,6 +55,7 @@ def job_record(row: AnyRow) -> JobRecord:
         eta_at=row.eta_at,
         drive=row.drive,
         rate_bytes_s=row.rate_bytes_s,
+        due_at=row.due_at,
     )
 
 
@@ -158,6 +159,7 @@ def _values(connection: Connection, request: JobRequest, now: datetime) -> dict[
         "requested_by": clean(request.requested_by),
         "created_at": now,
         "not_before": request.not_before,
+        "due_at": request.due_at,
     }
 
 

@@ -83,8 +83,14 @@ def request_in(
     sop_uids: Collection[str],
     requested_by: str,
     now: datetime,
+    reason: str = "",
+    due_at: datetime | None = None,
 ) -> int:
-    """As Recalls.request, in the caller's transaction."""
+    """As Recalls.request, in the caller's transaction.
+
+    With `due_at` nobody waits yet: the jobs stay behind those of others, and hurry when the time nears. Whoever joins
+    them without one takes that away.
+    """
     study = study_id(connection, study_uid, lock=True)
     wanted = wanted_of(connection, study, series_uids, sop_uids)
     _check_readable(connection, study_uid, [item.pack_id for item in wanted])
@@ -103,9 +109,10 @@ def request_in(
             "seen_at": there,
         },
     )
-    jobs = _jobs(connection, StudyUid(study_uid), wanted, requested_by, now)
+    reason = reason or f"wanted by {requested_by}"
+    jobs = _jobs(connection, StudyUid(study_uid), wanted, requested_by, now, reason, due_at)
     if jobs:
-        _keep(connection, jobs)
+        _keep(connection, jobs, due_at)
         rows = [{"request_fk": request, "job_fk": job} for job in jobs]
         connection.execute(table_of(RecallJob).insert(), rows)
         fields = {"request": request, "requested_by": requested_by, "jobs": jobs}
@@ -113,12 +120,14 @@ def request_in(
     return request
 
 
-def _keep(connection: Connection, jobs: Collection[int]) -> None:
-    """See to it that jobs which were just joined are neither over nor about to be cancelled."""
+def _keep(connection: Connection, jobs: Collection[int], due_at: datetime | None) -> None:
+    """See to it that jobs which were just joined are neither over nor about to be cancelled, and not due too late."""
     locked = select(Job.id, Job.state).where(Job.id.in_(jobs)).order_by(Job.id).with_for_update(of=Job)
     if any(state not in ACTIVE_JOBS for _, state in connection.execute(locked)):
         raise RunAgain("a job ended that a recall was about to join")
     connection.execute(update(Job).where(Job.id.in_(jobs), Job.cancel_requested).values(cancel_requested=False))
+    later = Job.due_at.is_not(None) if due_at is None else Job.due_at > due_at
+    connection.execute(update(Job).where(Job.id.in_(jobs), later).values(due_at=due_at))
 
 
 def _check_readable(connection: Connection, study_uid: str, pack_ids: Collection[int]) -> None:
@@ -131,7 +140,13 @@ def _check_readable(connection: Connection, study_uid: str, pack_ids: Collection
 
 
 def _jobs(
-    connection: Connection, study_uid: StudyUid, wanted: Collection[Wanted], requested_by: str, now: datetime
+    connection: Connection,
+    study_uid: StudyUid,
+    wanted: Collection[Wanted],
+    requested_by: str,
+    now: datetime,
+    reason: str,
+    due_at: datetime | None,
 ) -> list[int]:
     jobs = []
     for item in wanted:
@@ -145,7 +160,8 @@ def _jobs(
             study_instance_uid=study_uid,
             pack_id=item.pack_id,
             payload={"sops": "all" if item.whole else list(item.sops)},
-            reason=f"wanted by {requested_by}",
+            reason=reason,
+            due_at=due_at,
             size_bytes=item.size_bytes,
             requested_by=requested_by,
         )

@@ -262,6 +262,7 @@ class JobRequest:
     barcode: Barcode | None = None
     requested_by: str = "policy"
     not_before: datetime | None = None  # set: waits like a retry
+    due_at: datetime | None = None  # set: a recall that nobody waits for yet, by when it should be back
 
 
 @dataclass(frozen=True)

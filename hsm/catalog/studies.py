@@ -5,7 +5,7 @@ from datetime import date, datetime
 from operator import eq, ge, le
 from typing import Any
 
-from sqlalchemy import Connection, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, case, exists, func, select, update
 
 from drivers.base import Barcode, MediumKind
 from hsm.catalog.availability import availability_of, best_volumes, instance_rank, series_rank, study_rank
@@ -60,6 +60,15 @@ def _study(row: AnyRow) -> StudyRecord:
     values = list(row[:19])
     values[10] = tuple(values[10])  # modalities
     return StudyRecord(*values)
+
+
+def _later(until: datetime) -> ColumnElement[datetime | None]:
+    return case((func.coalesce(Study.pinned_until, until) > until, Study.pinned_until), else_=until)
+
+
+def later_pin(connection: Connection, study: int, until: datetime) -> None:
+    """As Studies.pin, for a study by its id, in the caller's transaction."""
+    connection.execute(update(Study).where(Study.id == study).values(pinned_until=_later(until)))
 
 
 class Studies:
@@ -149,8 +158,7 @@ class Studies:
 
     def pin(self, study_uid: str, until: datetime) -> None:
         """It is not released before `until`; an earlier pin that lasts longer stays. Raises: NotCatalogued."""
-        later = case((func.coalesce(Study.pinned_until, until) > until, Study.pinned_until), else_=until)
-        self._set_pin(study_uid, later)
+        self._set_pin(study_uid, _later(until))
 
     def unpin(self, study_uid: str) -> None:
         """Forget the pin. Raises: NotCatalogued."""

@@ -59,7 +59,10 @@ def _reading(
         for c in copies
         if c.barcode is not None
     )
-    return QueuedWork(job.id, job.kind, job.created_at, job.size_bytes, candidates, avoid_drive=avoid_drive)
+    due_at = job.due_at if job.kind is JobKind.RECALL else None
+    return QueuedWork(
+        job.id, job.kind, job.created_at, job.size_bytes, candidates, avoid_drive=avoid_drive, due_at=due_at
+    )
 
 
 def volume_facts(

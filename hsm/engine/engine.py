@@ -27,6 +27,7 @@ from hsm.facts import JobRecord, VolumePool
 from hsm.library import Library
 from hsm.mover.context import MoverContext
 from hsm.mover.release import finish_releases, release
+from hsm.orders.prefetching import prefetch
 from hsm.policy import Plan
 from hsm.pool import OnlinePool, PoolError
 from hsm.scheduler import (
@@ -174,6 +175,7 @@ class Engine:
         self._operator.there_is_news()
         self._repacks_due = True
         made = tick(self.catalog, self._pool, self._volume_pools, self.settings.tick, self.clock.now())
+        prefetch(self.catalog, self.clock.now())
         if self._cards is not None:
             for action in made.copies:
                 if not self._cards.has(action.study_instance_uid):

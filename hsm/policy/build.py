@@ -27,8 +27,10 @@ from hsm.policy.model import (
     OnlineCondition,
     Period,
     Pin,
+    Prefetch,
     Release,
     Rule,
+    Same,
     Schedule,
     SizeCondition,
     TextCondition,
@@ -61,6 +63,12 @@ _TIME_SUBJECTS = {
     "patient_age_at_study": TimeSubject.PATIENT_AGE_AT_STUDY,
     "received": TimeSubject.RECEIVED,
     "accessed": TimeSubject.ACCESSED,
+}
+_SAME = {
+    "same_modality": Same.MODALITY,
+    "same_body_part": Same.BODY_PART,
+    "same_either": Same.EITHER,
+    "same_both": Same.BOTH,
 }
 _SPANS = {"idle": TimeSubject.IDLE, "stable": TimeSubject.STABLE}
 
@@ -114,7 +122,13 @@ class _Builder:
         return name
 
     def _check_together(self, title: Token, actions: list[Action]) -> None:
-        for kind, word in ((Release, "release"), (Pin, "pin"), (Verify, "verify"), (Keep, "keep online")):
+        for kind, word in (
+            (Release, "release"),
+            (Pin, "pin"),
+            (Verify, "verify"),
+            (Keep, "keep online"),
+            (Prefetch, "prefetch"),
+        ):
             if sum(isinstance(action, kind) for action in actions) > 1:
                 self._fault(title, f'the rule says "{word}" more than once', "Leave one of them")
         if any(isinstance(a, Keep) for a in actions) and any(isinstance(a, Release) for a in actions):
@@ -152,8 +166,15 @@ class _Builder:
                 return Pin(self.duration(_trees(tree)[0]))
             case "verify":
                 return Verify(self.duration(_trees(tree)[0], least=1))
+            case "prefetch":
+                return self.prefetch(tree)
             case _:
                 return self.release(tree)
+
+    def prefetch(self, tree: Node) -> Prefetch:
+        parts = {str(part.data): part for part in _trees(tree)}
+        same = next((same for name, same in _SAME.items() if name in parts), Same.ANYTHING)
+        return Prefetch(self.number(_tokens(tree)[0], least=1), same, self.duration(parts["duration"], least=1))
 
     def pools(self, tree: Node) -> tuple[str, ...]:
         names: list[str] = []
@@ -253,7 +274,8 @@ class _Builder:
         return re.sub(r"\\(.)", r"\1", token[1:-1])
 
 
-_ACTIONS = frozenset({"copy", "keep", "release", "pin", "verify"})
+_ONCE = ((Release, "release"), (Pin, "pin"), (Verify, "verify"), (Keep, "keep online"), (Prefetch, "prefetch"))
+_ACTIONS = frozenset({"copy", "keep", "release", "pin", "verify", "prefetch"})
 
 
 def _comparison(tree: Node) -> Comparison:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from hsm.facts import VolumePool
 from hsm.policy.faults import Finding, nearest_word
-from hsm.policy.model import DEFAULT_COPIES, Copy, Keep, Policy, Release, Rule
+from hsm.policy.model import DEFAULT_COPIES, Copy, Keep, Policy, Prefetch, Release, Rule
 
 
 def check(policy: Policy, pools: Mapping[str, VolumePool]) -> tuple[Finding, ...]:
@@ -16,6 +16,7 @@ def check(policy: Policy, pools: Mapping[str, VolumePool]) -> tuple[Finding, ...
         *_unused_pools(policy, pools),
         *_unreachable(policy),
         *_same_condition(policy),
+        *_limited_prefetches(policy),
     ]
     for rule in policy.rules:
         release = rule.first(Release)
@@ -114,6 +115,15 @@ def _same_condition(policy: Policy) -> list[Finding]:
             findings.append(Finding(rule.line, 1, False, message, advice))
         seen.append(rule)
     return findings
+
+
+def _limited_prefetches(policy: Policy) -> list[Finding]:
+    advice = "It asks for all that appointments want; confine it by its condition or its number of priors"
+    return [
+        Finding(rule.line, 1, False, f'the limit of rule "{rule.name}" does not hold for what it prefetches', advice)
+        for rule in policy.rules
+        if rule.limits and rule.first(Prefetch)
+    ]
 
 
 def _too_few(rule: Rule, release: Release) -> list[Finding]:

@@ -24,7 +24,9 @@ from hsm.policy.model import (
     Not,
     OnlineCondition,
     Pin,
+    Prefetch,
     Release,
+    Same,
     Schedule,
     SizeCondition,
     TextCondition,
@@ -80,7 +82,8 @@ TESTS: Mapping[Shape, tuple[str, ...]] = {
     Shape.NOTHING: (),
 }
 HOURS, DAYS = "hours", "days"
-COPY, KEEP, RELEASE, PIN, VERIFY = "copy", "keep", "release", "pin", "verify"
+COPY, KEEP, RELEASE, PIN, VERIFY, PREFETCH = "copy", "keep", "release", "pin", "verify", "prefetch"
+SAMES = tuple(Same)
 STUDIES = "studies"
 
 
@@ -136,6 +139,8 @@ class ActionForm:
     copies: str = ""
     kinds: str = ""
     when_needed: bool = False
+    last: str = ""
+    same: str = ""
     note: str = ""
 
 
@@ -244,6 +249,9 @@ def _action(action: Action, note: str) -> ActionForm:
             return ActionForm(PIN, amount=str(duration.amount), unit=duration.unit.value, note=note)
         case Verify(every):
             return ActionForm(VERIFY, amount=str(every.amount), unit=every.unit.value, note=note)
+        case Prefetch(last, same, before):
+            amount, unit = _duration(before)
+            return ActionForm(PREFETCH, amount=amount, unit=unit, last=str(last), same=same.value, note=note)
 
 
 def names_text(names: tuple[str, ...]) -> str:

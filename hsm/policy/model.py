@@ -234,7 +234,26 @@ class Verify:
     every: Duration
 
 
-Action = Copy | Keep | Release | Pin | Verify
+class Same(StrEnum):
+    """What makes an earlier study relevant for an appointment, in the words of the language."""
+
+    ANYTHING = ""
+    MODALITY = "modality"
+    BODY_PART = "body part"
+    EITHER = "modality or body part"
+    BOTH = "modality and body part"
+
+
+@dataclass(frozen=True)
+class Prefetch:
+    """The last studies of a patient are on disk when an appointment begins; asked for so long before."""
+
+    last: int
+    same: Same
+    before: Duration
+
+
+Action = Copy | Keep | Release | Pin | Verify | Prefetch
 
 
 @dataclass(frozen=True)

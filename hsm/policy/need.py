@@ -49,7 +49,10 @@ def open_rules(policy: Policy, moment: Moment) -> list[Rule]:
 
 
 def intent(rules: Sequence[Rule], study: StudyFacts, moment: Moment) -> Intent:
-    """Read the rules from top to bottom. In doubt a rule copies, keeps, pins and verifies, and does not release."""
+    """Read the rules from top to bottom. In doubt a rule copies, keeps, pins and verifies, and does not release.
+
+    What is prefetched is decided in hsm/orders.
+    """
     copy_rules: dict[str, Rule] = {}
     fate: tuple[Rule, Keep | Release] | None = None
     pin: tuple[Rule, Pin] | None = None

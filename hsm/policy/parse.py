@@ -14,8 +14,8 @@ from hsm.policy.faults import Fault, PolicyInvalid, nearest_word
 from hsm.policy.model import Policy
 from hsm.policy.tokens import GRAMMAR, KEYWORDS, lex, spelling
 
-_CLAUSES = frozenset({"RULE", "WHEN", "ONLY", "AT", "COPY", "KEEP", "RELEASE", "PIN", "VERIFY"})
-_ACTIONS = frozenset({"COPY", "KEEP", "RELEASE", "PIN", "VERIFY"})
+_CLAUSES = frozenset({"RULE", "WHEN", "ONLY", "AT", "COPY", "KEEP", "RELEASE", "PIN", "VERIFY", "PREFETCH"})
+_ACTIONS = frozenset({"COPY", "KEEP", "RELEASE", "PIN", "VERIFY", "PREFETCH"})
 _LATE = frozenset({"WHEN", "ONLY", "AT"})
 _STAND_INS = {"NUMBER": "7", "TIME": "07:00", "NAME": "x", "TEXT": '"x"'}
 _END = "$END"
@@ -182,7 +182,7 @@ def _known(accepts: set[str]) -> list[str]:
 
 
 def _says_nothing(token: Token) -> Fault:
-    advice = 'Add a line with "copy to", "keep online", "release", "pin for" or "verify every"'
+    advice = 'Add a line with "copy to", "keep online", "release", "pin for", "verify every" or "prefetch"'
     return Fault(token.line or 1, token.column or 1, "the rule before this place says nothing to do", None, advice)
 
 

@@ -13,6 +13,7 @@ from hsm.policy.form import (
     MORE_THAN,
     NEVER,
     PIN,
+    PREFETCH,
     RELEASE,
     STUDIES,
     SUBJECTS,
@@ -45,8 +46,10 @@ from hsm.policy.model import (
     OnlineCondition,
     Period,
     Pin,
+    Prefetch,
     Release,
     Rule,
+    Same,
     Schedule,
     SizeCondition,
     TextCondition,
@@ -64,7 +67,7 @@ from hsm.states import Availability
 
 _NAME = re.compile(r'\s*(?:"((?:[^"\\]|\\["\\])*)"|([^,"]*))\s*(,|$)')
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::00)?")
-_WORDS = {KEEP: "keep online", RELEASE: "release", PIN: "pin", VERIFY: "verify"}
+_WORDS = {KEEP: "keep online", RELEASE: "release", PIN: "pin", VERIFY: "verify", PREFETCH: "prefetch"}
 
 Faults = dict[str, str]  # by the field's path: "when.0.value", "do.1.pools"
 
@@ -185,6 +188,12 @@ class _Reader:
             return Pin(self.duration(action.amount, action.unit, path, "amount"))
         if action.kind == VERIFY:
             return Verify(self.duration(action.amount, action.unit, path, "amount", 1))
+        if action.kind == PREFETCH:
+            if action.same not in set(Same):
+                self.faults[f"{path}.same"] = "Choose what has to be the same."
+            same = Same(action.same) if action.same in set(Same) else Same.ANYTHING
+            before = self.duration(action.amount, action.unit, path, "amount", 1)
+            return Prefetch(self.number(action.last, f"{path}.last", 1), same, before)
         if action.kind != RELEASE:
             self.faults[path] = "Choose what the rule does."
         copies = self.number(action.copies, f"{path}.copies", 1)

@@ -21,8 +21,10 @@ from hsm.policy.model import (
     OnlineCondition,
     Pin,
     Policy,
+    Prefetch,
     Release,
     Rule,
+    Same,
     Schedule,
     SizeCondition,
     TextCondition,
@@ -97,6 +99,10 @@ def action_text(action: Action) -> str:
             return f"pin for {duration_text(duration)}"
         case Verify(every):
             return f"verify every {duration_text(every)}"
+        case Prefetch(last, same, before):
+            alike = "" if same is Same.ANYTHING else f" of the same {same.value}"
+            priors = count_words(last, "prior")
+            return f"prefetch the last {priors}{alike} {duration_text(before)} before the appointment"
         case Release():
             return _release(action)
 

@@ -99,7 +99,7 @@ def _answer(row: Row, values: Values, query: Query, retrieve_aet: str, volumes: 
     said: Values = {}
     for item in query.wanted:
         key = f"{item.tag:08X}"
-        said[key] = _pick(values[key], item) if key in values else {"vr": item.vr}
+        said[key] = only_wanted(values[key], item) if key in values else {"vr": item.vr}
     unique = f"{UNIQUE_KEYS[query.level]:08X}"
     said[unique] = values.get(unique, {"vr": keys.vr_of_tag(UNIQUE_KEYS[query.level])})
     said[f"{keys.AVAILABILITY:08X}"] = {"vr": "CS", "Value": [availability.value]}
@@ -113,13 +113,13 @@ def _answer(row: Row, values: Values, query: Query, retrieve_aet: str, volumes: 
     return Answer(said, availability, character_set)
 
 
-def _pick(value: Mapping[str, Any], wanted: Wanted) -> Mapping[str, Any]:
+def only_wanted(value: Mapping[str, Any], wanted: Wanted) -> Mapping[str, Any]:
     """Of a sequence only the attributes that were asked for."""
     if not wanted.inside or value.get("vr") != "SQ":
         return value
     items = [
         {
-            f"{inner.tag:08X}": _pick(item[f"{inner.tag:08X}"], inner)
+            f"{inner.tag:08X}": only_wanted(item[f"{inner.tag:08X}"], inner)
             if f"{inner.tag:08X}" in item
             else {"vr": inner.vr}
             for inner in wanted.inside

@@ -24,10 +24,15 @@ def to_dataset(answer: Answer, level: Level, character_set: Sequence[str] = ()) 
     ASCII goes without a character set; else the asker's is taken if it can carry every text, else the study's own, else
     Unicode.
     """
-    texts = list(_texts(answer.attributes))
-    terms = choose(texts, character_set, answer.character_set)
-    dataset = _dataset(answer.attributes)
+    dataset = encoded(answer.attributes, character_set, answer.character_set)
     dataset.QueryRetrieveLevel = level.value
+    return dataset
+
+
+def encoded(attributes: Mapping[str, Any], *character_sets: Sequence[str]) -> Dataset:
+    """DICOM JSON as a data set, with the first of the character sets that can carry its texts; else Unicode."""
+    terms = choose(list(_texts(attributes)), *character_sets)
+    dataset = _dataset(attributes)
     if terms:
         dataset.SpecificCharacterSet = terms if len(terms) > 1 else terms[0]
     return dataset

@@ -59,7 +59,7 @@ def parse_query(identifier: Dataset, model: Model, relational: bool = False, com
 
     Raises: QueryInvalid.
     """
-    elements = _elements(identifier)
+    elements = elements_of(identifier)
     level = _level(identifier, model)
     if not relational:
         _check_upper_keys(identifier, model, level)
@@ -69,7 +69,7 @@ def parse_query(identifier: Dataset, model: Model, relational: bool = False, com
         tag = int(element.tag)
         if tag in _NOT_KEYS or element.tag.element == 0:
             continue
-        wanted.append(_wanted(element))
+        wanted.append(wanted_of(element))
         if keys.supported_at(tag, level):
             match = match_of(element)
             if match is not None:
@@ -77,7 +77,7 @@ def parse_query(identifier: Dataset, model: Model, relational: bool = False, com
     moments = _moments(conditions) if combined else None
     if moments is not None:
         conditions = [condition for condition in conditions if condition.tag != _STUDY_TIME]
-    character_set = tuple(_all_texts(identifier.get(keys.CHARACTER_SET)))  # an empty first value means ISO_IR 6
+    character_set = tuple(all_texts(identifier.get(keys.CHARACTER_SET)))  # an empty first value means ISO_IR 6
     return Query(level, tuple(conditions), tuple(wanted), character_set, moments)
 
 
@@ -87,6 +87,11 @@ def _moments(conditions: Sequence[Condition]) -> MomentRange | None:
     days, times = by_tag.get(_STUDY_DATE), by_tag.get(_STUDY_TIME)
     if not isinstance(days, DateRange) or not isinstance(times, TimeRange):
         return None
+    return moments_of(days, times)
+
+
+def moments_of(days: DateRange, times: TimeRange) -> MomentRange:
+    """A range of dates and one of times as one range of moments. Source: PS3.4 C.2.2.2.5."""
     first = f"{days.first:%Y%m%d}{times.first or '000000.000000'}" if days.first else ""
     last = f"{days.last:%Y%m%d}{times.last or '235959.999999'}" if days.last else ""
     return MomentRange(first.replace(".", ""), last.replace(".", ""))
@@ -97,7 +102,7 @@ def parse_retrieval(identifier: Dataset, model: Model, relational: bool = False)
 
     Raises: QueryInvalid.
     """
-    _elements(identifier)
+    elements_of(identifier)
     level = _level(identifier, model)
     found: dict[Level, tuple[str, ...]] = {}
     for upper in LEVELS[: level.depth + 1]:
@@ -214,7 +219,7 @@ def _item_match(element: DataElement) -> Match | None:
     if not items:
         return None
     found = []
-    for inner in _elements(items[0]):
+    for inner in elements_of(items[0]):
         match = match_of(inner)
         if match is not None:
             found.append((f"{int(inner.tag):08X}", match))
@@ -249,11 +254,12 @@ def _checked_uids(texts: Sequence[str], tag: int) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _wanted(element: DataElement) -> Wanted:
+def wanted_of(element: DataElement) -> Wanted:
+    """The key to be returned that an element is."""
     vr = _vr(element)
     if vr != "SQ" or not element.value:
         return Wanted(int(element.tag), vr)
-    return Wanted(int(element.tag), vr, tuple(_wanted(inner) for inner in _elements(element.value[0])))
+    return Wanted(int(element.tag), vr, tuple(wanted_of(inner) for inner in elements_of(element.value[0])))
 
 
 def _vr(element: DataElement) -> str:
@@ -261,7 +267,8 @@ def _vr(element: DataElement) -> str:
     return str(element.VR) if known == "UN" else known
 
 
-def _elements(dataset: Dataset) -> list[DataElement]:
+def elements_of(dataset: Dataset) -> list[DataElement]:
+    """The elements of an identifier. Raises: QueryInvalid."""
     try:
         return list(dataset)
     except Exception as error:
@@ -270,10 +277,10 @@ def _elements(dataset: Dataset) -> list[DataElement]:
 
 def _texts(element: DataElement | None) -> list[str]:
     """The values that say something, as texts without padding."""
-    return [text for text in _all_texts(element) if text]
+    return [text for text in all_texts(element) if text]
 
 
-def _all_texts(element: DataElement | None) -> list[str]:
+def all_texts(element: DataElement | None) -> list[str]:
     """The values as texts without padding; none for an absent or empty element."""
     if element is None or element.value is None:
         return []

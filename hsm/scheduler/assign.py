@@ -96,16 +96,18 @@ def _round(desk: Desk, may_overtake: bool) -> None:
         assignment = _try(desk, work, _test(desk, work, overtaken, may_overtake))
         if assignment is not None:
             group = group_of(assignment.drive)
-            if work.kind is not JobKind.RECALL and desk.waiting_recalls(group):
+            if not work.is_waited_for and desk.waiting_recalls(group):
                 overtaken.add(group)
             desk.take(assignment)
 
 
 def _test(desk: Desk, work: QueuedWork, overtaken: set[Group], may_overtake: bool) -> DriveTest:
     def allowed(drive: IdleDrive) -> bool:
-        if work.kind is JobKind.RECALL:
+        if work.is_waited_for:
             return True
         group = group_of(drive)
+        if work.due_at is not None and desk.waiting_recalls(group):
+            return False  # somebody waits; this has time
         if not may_serve(drive, work.kind) or not desk.other_work_is_allowed(group):
             return False
         if may_overtake or not desk.waiting_recalls(group):

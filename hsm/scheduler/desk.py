@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from drivers.base import Barcode, MediumKind
 from drivers.generations import MEDIA, Use, use
@@ -73,16 +73,29 @@ class Desk:
     now: datetime
     settings: Settings
     idle: list[IdleDrive] = field(default_factory=list)
+    newest_recall: datetime | None = None  # of those somebody waits for
     open: dict[int, QueuedWork] = field(default_factory=dict)  # neither assigned nor stuck, most urgent first
     on_volume: dict[Barcode, list[tuple[QueuedWork, Candidate]]] = field(default_factory=lambda: defaultdict(list))
     assignments: list[Assignment] = field(default_factory=list)
 
     def rank(self, work: QueuedWork) -> tuple[datetime, int]:
-        """The order of urgency: the time it was asked for, less urgent kinds as if they had been asked for later."""
-        return work.created_at + self.settings.head_start[work.kind], work.job_id
+        """The order of urgency: the time it was asked for, less urgent kinds as if they had been asked for later.
+
+        A recall that is due at some time counts as asked for a while before that, and never goes before one that
+        somebody waits for.
+        """
+        at = work.created_at + self.settings.head_start[work.kind]
+        if work.due_at is not None:
+            at = max(at, work.due_at - self.settings.hurry)
+            if self.newest_recall is not None and at <= self.newest_recall:
+                at = self.newest_recall + timedelta(microseconds=1)
+        return at, work.job_id
 
     def admit(self, works: Iterable[QueuedWork]) -> None:
         """Put works on the desk, with the volumes that could serve them."""
+        works = list(works)
+        waited_for = [work.created_at for work in works if work.is_waited_for]
+        self.newest_recall = max(waited_for, default=None)
         for work in sorted(works, key=self.rank):
             self.open[work.job_id] = work
             for candidate in work.candidates:
@@ -133,7 +146,7 @@ class Desk:
             volume = self.volumes[barcode]
             if barcode == besides or (volume.library, volume.kind) != group or not self.is_free(volume):
                 continue
-            if any(work.kind is JobKind.RECALL and work.job_id in self.open for work, _ in pairs):
+            if any(work.is_waited_for and work.job_id in self.open for work, _ in pairs):
                 return True
         return False
 
@@ -143,8 +156,7 @@ class Desk:
         limit = max(len(members) - self.settings.reserve_recall_drives, 1)
         busy = sum(isinstance(drive, BusyDrive) and drive.serving is not JobKind.RECALL for drive in members)
         assigned = sum(
-            group_of(a.drive) == group and all(work.kind is not JobKind.RECALL for work in a.works)
-            for a in self.assignments
+            group_of(a.drive) == group and not any(work.is_waited_for for work in a.works) for a in self.assignments
         )
         return busy + assigned < limit
 

@@ -65,11 +65,13 @@ def may_do(desk: Desk, volume: VolumeFacts, work: QueuedWork, drive: IdleDrive) 
 def _bundle(desk: Desk, leader: QueuedWork, candidate: Candidate, volume: VolumeFacts, drive: IdleDrive) -> Assignment:
     here = [(w, c) for w, c in desk.on_volume[volume.barcode] if w.job_id in desk.open and w is not leader]
     here = [(w, c) for w, c in here if not c.doubtful or _last(desk, w, c)]
-    recalls = [(w, c) for w, c in here if w.kind is JobKind.RECALL]
-    others = [(w, c) for w, c in here if w.kind is not JobKind.RECALL and may_do(desk, volume, w, drive)]
-    if drive.recalls_only or desk.waiting_recalls((drive.library, drive.kind), besides=volume.barcode):
+    recalls = [(w, c) for w, c in here if w.is_waited_for]
+    others = [(w, c) for w, c in here if not w.is_waited_for and may_do(desk, volume, w, drive)]
+    if desk.waiting_recalls((drive.library, drive.kind), besides=volume.barcode):
         others = []  # what is not urgent does not lengthen the wait of those at other volumes
-    leads = leader.kind is JobKind.RECALL
+    elif drive.recalls_only:
+        others = [(w, c) for w, c in others if w.kind is JobKind.RECALL]
+    leads = leader.is_waited_for
     first: list[Pair] = [(leader, candidate)] if leads else []
     second: list[Pair] = [] if leads else [(leader, candidate)]
     first += recalls[: desk.settings.most_works - 1]

@@ -37,6 +37,12 @@ class QueuedWork:
     pool: str | None = None
     not_on: frozenset[Barcode] = frozenset()  # migrate: volumes that already hold a copy of the pack, good or bad
     avoid_drive: str | None = None  # serial number of the drive that should not do it if another can
+    due_at: datetime | None = None  # a recall that nobody waits for yet: by when it should be done
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits for it: a recall that is not due at some later time."""
+        return self.kind is JobKind.RECALL and self.due_at is None
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,7 @@ class Settings:
             JobKind.REPACK: timedelta(hours=24),
         }
     )
+    hurry: timedelta = timedelta(hours=4)  # so long before it is due a recall counts as asked for
     batch_s: float = 1800.0  # reading that is no recall, in one assignment
     most_works: int = 200  # in one assignment
     avoid_wait_s: float = 900.0  # how long a verification waits for another drive than the writer's

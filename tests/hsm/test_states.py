@@ -14,6 +14,8 @@ from hsm.states import (
     DRIVE_TABLE,
     JOB_TABLE,
     ONLINE_TABLE,
+    ORDER_TABLE,
+    PERFORMED_TABLE,
     READABLE_COPIES,
     READABLE_VOLUMES,
     REPACK_TABLE,
@@ -27,6 +29,8 @@ from hsm.states import (
     JobKind,
     JobState,
     OnlineState,
+    OrderState,
+    PerformedState,
     RepackState,
     VolumeState,
     step,
@@ -41,6 +45,13 @@ TABLES: dict[str, tuple[Table, type[StrEnum], StrEnum, set[StrEnum]]] = {
     "volume": (VOLUME_TABLE, VolumeState, VolumeState.BLANK, {VolumeState.RETIRED, VolumeState.LOST}),
     "drive": (DRIVE_TABLE, DriveState, DriveState.EMPTY, set()),
     "repack": (REPACK_TABLE, RepackState, RepackState.RUNNING, {RepackState.DONE, RepackState.CANCELLED}),
+    "order": (ORDER_TABLE, OrderState, OrderState.SCHEDULED, {OrderState.COMPLETED, OrderState.CANCELLED}),
+    "performed": (
+        PERFORMED_TABLE,
+        PerformedState,
+        PerformedState.IN_PROGRESS,
+        {PerformedState.COMPLETED, PerformedState.DISCONTINUED},
+    ),
     "job": (JOB_TABLE, JobState, JobState.QUEUED, {JobState.DONE, JobState.CANCELLED}),
 }
 

@@ -87,5 +87,7 @@ def _action(fields: Fields, path: str) -> ActionForm:
         copies=_line(fields, f"{path}.copies"),
         kinds=_line(fields, f"{path}.kinds"),
         when_needed=f"{path}.when_needed" in fields,
+        last=_line(fields, f"{path}.last"),
+        same=_line(fields, f"{path}.same"),
         note=_lines(fields, f"{path}.note"),
     )

@@ -10,6 +10,7 @@ from hsm.policy.form import (
     HOURS,
     KEEP,
     PIN,
+    PREFETCH,
     RELEASE,
     SUBJECTS,
     TESTS,
@@ -22,7 +23,7 @@ from hsm.policy.form import (
     ScheduleForm,
     Shape,
 )
-from hsm.policy.model import Unit
+from hsm.policy.model import Same, Unit
 from hsm.policy.words import SIZE_UNITS
 
 SAVE = "save"
@@ -33,6 +34,7 @@ NEW_ACTIONS = {
     RELEASE: ActionForm(RELEASE, copies="2", kinds="1"),
     PIN: ActionForm(PIN, amount="30", unit=Unit.DAY.value),
     VERIFY: ActionForm(VERIFY, amount="2", unit=Unit.YEAR.value),
+    PREFETCH: ActionForm(PREFETCH, amount="12", unit=Unit.HOUR.value, last="3", same=Same.EITHER.value),
 }
 NEW_SCHEDULES = {HOURS: ScheduleForm(HOURS, "20:00", "06:00"), DAYS: ScheduleForm(DAYS)}
 TIMES = tuple(unit.value for unit in Unit)

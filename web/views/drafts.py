@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from hsm.access.roles import Right
 from hsm.catalog.errors import DraftChanged
 from hsm.catalog.records import DraftRecord
-from hsm.policy.form import SUBJECTS, TESTS, RuleForm, Shape
+from hsm.policy.form import SAMES, SUBJECTS, TESTS, RuleForm, Shape
 from hsm.policy.model import Period, Weekday
 from hsm.policy.notes import rule_text
 from hsm.policy.pieces import Piece, Pieces, lead_of, split
@@ -229,6 +229,7 @@ def _form_page(
         tests=TESTS,
         units=UNITS,
         times=TIMES,
+        sames=SAMES,
         sizes=tuple(SIZE_UNITS),
         shapes=Shape,
         availabilities=tuple(Availability),

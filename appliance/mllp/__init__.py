@@ -1,0 +1,1 @@
+"""Orders from the hospital's systems: HL7 v2 over MLLP."""

@@ -175,7 +175,7 @@ class Engine:
         self._operator.there_is_news()
         self._repacks_due = True
         made = tick(self.catalog, self._pool, self._volume_pools, self.settings.tick, self.clock.now())
-        prefetch(self.catalog, self.clock.now())
+        prefetch(self.catalog, self.clock.now(), timedelta(seconds=self.settings.prefetch_ahead_s))
         if self._cards is not None:
             for action in made.copies:
                 if not self._cards.has(action.study_instance_uid):

@@ -20,6 +20,7 @@ class EngineSettings:
     hands_every_s: float = 10.0  # how soon a tape is noticed that a person put into a drive without a robot
     lease_ttl_s: float = 60.0
     keep_online_s: float = 7 * 86400.0
+    prefetch_ahead_s: float = 86400.0  # how far ahead wanted priors come along with a cartridge that is mounted
     reserve_recall_drives: int = 0
     stop_after_error_pct: float = 50.0
     stop_after_items: int = 100

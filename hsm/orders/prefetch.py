@@ -1,7 +1,7 @@
 """Which priors are to be on disk for which appointments, and what is to be asked for now. Pure; the clock is passed in.
 
 A prior is asked for when a rule's time before the appointment has come. Then whatever else lies on the same volumes
-and is wanted within the next BATCH_AHEAD comes along, so that one mount serves all of them.
+and is wanted within a while (BATCH_AHEAD) comes along, so that one mount serves all of them.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -66,6 +66,8 @@ def decide(
     asked: Asked,
     now: datetime,
     zone: tzinfo = UTC,
+    *,
+    ahead: timedelta = BATCH_AHEAD,
 ) -> Decision:
     """What the rules want for appointments, given each patient's studies. The same facts give the same decision."""
     moment = Moment(now, zone)
@@ -82,7 +84,7 @@ def decide(
     along = [
         wish
         for wish in fresh
-        if now < wish.ask_from <= now + BATCH_AHEAD and not wish.online and mounted & set(wish.volumes)
+        if now < wish.ask_from <= now + ahead and not wish.online and mounted & set(wish.volumes)
     ]
     return Decision(tuple(wanted), (*due, *(_early(wish, mounted) for wish in along)))
 

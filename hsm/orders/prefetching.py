@@ -6,7 +6,7 @@ import structlog
 
 from hsm.catalog import Catalog
 from hsm.catalog.errors import NotCatalogued, NotRecallable
-from hsm.orders.prefetch import Decision, decide
+from hsm.orders.prefetch import BATCH_AHEAD, Decision, decide
 from hsm.policy import PolicyInvalid, parse
 from hsm.policy.model import Policy, Prefetch
 
@@ -14,7 +14,7 @@ _log = structlog.get_logger()
 QUIET_FOR = timedelta(hours=1)  # a study that arrived is complete when nothing came for so long
 
 
-def look(catalog: Catalog, now: datetime, text: str = "") -> Decision:
+def look(catalog: Catalog, now: datetime, text: str = "", ahead: timedelta = BATCH_AHEAD) -> Decision:
     """What the rules in force (or `text`) want for the appointments to come. Changes nothing: this is the dry run.
 
     Raises: PolicyInvalid, CatalogUnavailable.
@@ -25,7 +25,7 @@ def look(catalog: Catalog, now: datetime, text: str = "") -> Decision:
     policy = parse(text)
     if not prefetches(policy):
         return Decision((), ())
-    return decide(policy, catalog.prefetches.appointments(now), catalog.prefetches.asked(now), now)
+    return decide(policy, catalog.prefetches.appointments(now), catalog.prefetches.asked(now), now, ahead=ahead)
 
 
 def prefetches(policy: Policy) -> bool:
@@ -33,7 +33,7 @@ def prefetches(policy: Policy) -> bool:
     return any(isinstance(action, Prefetch) for rule in policy.rules for action in rule.actions)
 
 
-def prefetch(catalog: Catalog, now: datetime) -> int:
+def prefetch(catalog: Catalog, now: datetime, ahead: timedelta = BATCH_AHEAD) -> int:
     """Ask for what is due, follow appointments that were moved, and note which priors were there in time.
 
     Returns: how many priors were asked for. Raises: CatalogUnavailable.
@@ -41,7 +41,7 @@ def prefetch(catalog: Catalog, now: datetime) -> int:
     catalog.orders.settle(QUIET_FOR, now)
     catalog.prefetches.follow(now)
     try:
-        decision = look(catalog, now)
+        decision = look(catalog, now, ahead=ahead)
     except PolicyInvalid as error:
         _log.error("prefetch_refused", reason=str(error))
         return 0

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 MANUAL = (ROOT / "docs" / "POLICIES.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```policy\n(.*?)```", MANUAL, re.DOTALL)
 ROWS = re.findall(r"^\| `([^`]+)` \|", MANUAL, re.MULTILINE)
-ACTION_WORDS = ("copy", "keep", "release", "pin", "verify")
+ACTION_WORDS = ("copy", "keep", "release", "pin", "verify", "prefetch")
 POOLS = {
     name: VolumePool(name, MediumKind.DISC if name == "disc" else MediumKind.TAPE, "lib", ("*",))
     for name in ("tape_a", "tape_b", "tape_r", "disc")
@@ -43,7 +43,7 @@ def test_every_kind_of_condition_and_action_is_in_the_manual() -> None:
     grammar = (ROOT / "hsm" / "policy" / "grammar.lark").read_text("utf-8")
     keywords = set(re.findall(r'"([a-z]+)"', grammar)) - {"second", "minute", "hour", "day", "week", "month", "year"}
     manual = MANUAL.lower()
-    singular = {"byte", "copy", "kind", "tuesday", "wednesday", "thursday", "friday", "sunday"}
+    singular = {"byte", "copy", "kind", "prior", "tuesday", "wednesday", "thursday", "friday", "sunday"}
     assert sorted(word for word in keywords - singular if not re.search(rf"\b{word}\b", manual)) == []
 
 

@@ -5,8 +5,8 @@ from alembic import op
 
 from hsm.migrations.types import INT, JSON, TIME
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 
 
 def _texts(*names: str) -> list[sa.Column[str]]:

@@ -53,12 +53,14 @@ from web.views import (
     viewer,
     volume_actions,
     volumes,
+    worklist,
 )
 
 VIEWS: tuple[ModuleType, ...] = (
     dashboard,
     studies,
     requests,
+    worklist,
     deliveries,
     cart,
     cards,
@@ -97,6 +99,7 @@ NAVIGATION = (
     ("dashboard.show", "Overview", Right.LOOK),
     ("studies.index", "Studies", Right.LOOK),
     ("requests.index", "Requests", Right.LOOK),
+    ("worklist.index", "Worklist", Right.LOOK),
     ("library.show", "Library", Right.LOOK),
     ("volumes.index", "Volumes", Right.LOOK),
     ("jobs.index", "Jobs", Right.LOOK),

@@ -18,6 +18,7 @@ from hsm.states import (
     JobKind,
     JobState,
     OnlineState,
+    OrderState,
     Place,
     RequestState,
     VolumeState,
@@ -246,6 +247,13 @@ JOB = {
     JobState.FAILED: Said("bad", "failed", "bad", "Given up; a person must look."),
     JobState.CANCELLED: Said("idle", "cancelled", "idle", "A person took it back."),
 }
+ORDER = {
+    OrderState.SCHEDULED: Said("wait", "scheduled", "idle", "Modalities see it in their worklist."),
+    OrderState.IN_PROGRESS: Said("busy", "in progress", "busy", "A modality said that it began."),
+    OrderState.COMPLETED: Said("good", "completed", "good", "It was done."),
+    OrderState.DISCONTINUED: Said("warn", "discontinued", "warn", "It was begun and given up."),
+    OrderState.CANCELLED: Said("idle", "taken back", "idle", "It was taken back before it began."),
+}
 REQUEST = {
     RequestState.WAITING: Said("wait", "on its way", "busy", "It is being brought back, or waits for its turn."),
     RequestState.READY: Said("good", "ready", "good", "All of it was brought back to disk."),
@@ -292,6 +300,7 @@ def said(value: StrEnum | str) -> Said:
         Place: PLACE,
         DriveState: DRIVE,
         JobState: JOB,
+        OrderState: ORDER,
         RequestState: REQUEST,
         DeliveryState: DELIVERY,
     }

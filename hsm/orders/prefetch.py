@@ -82,9 +82,7 @@ def decide(
     due = [wish for wish in fresh if wish.ask_from <= now]
     mounted = {volume for wish in due if not wish.online for volume in wish.volumes[:1]}
     along = [
-        wish
-        for wish in fresh
-        if now < wish.ask_from <= now + ahead and not wish.online and mounted & set(wish.volumes)
+        wish for wish in fresh if now < wish.ask_from <= now + ahead and not wish.online and mounted & set(wish.volumes)
     ]
     return Decision(tuple(wanted), (*due, *(_early(wish, mounted) for wish in along)))
 

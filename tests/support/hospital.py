@@ -1,4 +1,4 @@
-"""A week of a hospital on a virtual clock: HL7 orders arrive, a simulated library brings the priors, figures are counted.
+"""A week of a hospital on a virtual clock: HL7 orders arrive, a simulated library brings the priors.
 
 Everything follows from the seed.
 """
@@ -129,7 +129,9 @@ class Hospital:
         """Live through the week."""
         world, plans = self.world, self.plans()
         mounts, begin = self._mounts(), min(plans[0].ordered_at, MONDAY) - step
-        staff_at = sorted(MONDAY + timedelta(hours=24 * self._days * self._random.random()) for _ in range(staff_recalls))
+        staff_at = sorted(
+            MONDAY + timedelta(hours=24 * self._days * self._random.random()) for _ in range(staff_recalls)
+        )
         waiting, longest_s, now = list(plans), 0.0, begin
         while now < MONDAY + timedelta(days=self._days):
             now += step
@@ -153,7 +155,7 @@ class Hospital:
             in_time=figures.in_time,
             late=figures.late,
             mounts=self._mounts() - mounts,
-            recalls=len(world.catalog.jobs.list(kind=JobKind.RECALL, limit=10_000)),
+            recalls=len(world.catalog.jobs.list(kinds=(JobKind.RECALL,), limit=10_000)),
             staff_recalls=staff_recalls,
             staff_longest_s=longest_s,
             early_hours=self._early_hours([order.id for order in orders]),

@@ -18,6 +18,7 @@ from hsm.archive import Archive
 from hsm.catalog import Catalog
 from hsm.catalog.records import JobRequest, VolumeEnd, WrittenCopy
 from hsm.facts import Arrival, DiskFacts, Header, PackRecord, PoolFile, SeriesUid, SopInstanceUid, StudyUid, VolumePool
+from hsm.orders.model import OrderFields
 from hsm.pool import OnlinePool
 from hsm.sealing import seal
 from hsm.states import JobKind
@@ -231,6 +232,7 @@ def busy(world: World) -> None:
     """Much going on at once: studies everywhere, jobs of every outcome, a hold, events, quarantine."""
     catalog, now = world.catalog, world.clock.now()
     catalog.leases.take("engine", "archive-1:engine:4711", now, 3600)
+    catalog.orders.place(OrderFields("P9", "MR", now + timedelta(hours=18), study_instance_uid="1.2.9.1"), "ris", now)
     world.nearline(
         "1.2.3.9", name="Okafor^Chidi", patient_id="P9", description="MR knee", modality="MR", day=date(2025, 9, 1)
     )

@@ -80,6 +80,7 @@ def show(uid: str) -> str:
         copies=catalog.copies.of_study(uid),
         holds=catalog.holds.list(study_uid=uid, in_force_at=now),
         why=why_here(house, uid, now),
+        appointments=catalog.prefetches.of_study(uid, limit=5),
         ways=each_once(waiting),
         waiting=waiting,
         past=[one for one in requests if one.state is not RequestState.WAITING][:PAST_RECALLS],

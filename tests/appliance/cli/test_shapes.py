@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from appliance.build import open_archive, open_catalog, open_pool
 from appliance.cli.failures import ExitStatus
 from appliance.config import load
+from hsm.orders.hl7_answer import take
 from tests.appliance.cli.conftest import RULES, House
 from tests.support.studies import encode, same_uid_other_content, small_ct
 
@@ -78,6 +80,8 @@ def full(house: House) -> tuple[House, str]:
     rejected = house.root / "inbox" / "no.dcm"
     rejected.write_bytes(b"no DICOM")
     house.take_in(small_ct("not yet down"))
+    patient = small_ct("shapes").instances[0].PatientID
+    house.ok("orders", "add", patient, "ct", (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M"))
     quarantine_one(house)
     return house, uid
 
@@ -89,6 +93,7 @@ def quarantine_one(house: House) -> None:
     archive = open_archive(config, catalog, open_pool(config))
     changed = same_uid_other_content(small_ct("not yet down").instances[0])
     assert not archive.receive_file(BytesIO(encode(changed)), "CT1", keep_refused=True).kept
+    take(b"MSH|^~\\&|RIS", "192.0.2.7", catalog, UTC, datetime.now(UTC))
     catalog.close()
 
 
@@ -97,6 +102,8 @@ def test_every_json_document_has_the_documented_shape(full: tuple[House, str]) -
     volume = house.study(uid)["copies"][0]["volume"]
     rules = house.root / "again.policy"
     rules.write_text(RULES)
+    priors = house.root / "priors.policy"
+    priors.write_text('rule "priors":\n    prefetch the last 2 priors 1 day before the appointment\n')
     house.ok("policy", "plan")  # as text, with something to do
     certified = ("--library", "tape", "--barcode", "B00002L8", "--megabytes", "3")
     house.ok("library", "inventory")  # and the drives are empty
@@ -133,6 +140,9 @@ def test_every_json_document_has_the_documented_shape(full: tuple[House, str]) -
         "firn peers list": ("peers", "list"),
         "firn notify list": ("notify", "list"),
         "firn requests list": ("requests", "list", "--all"),
+        "firn orders list": ("orders", "list", "--days", "3"),
+        "firn orders prefetch": ("orders", "prefetch", "--rules", str(priors)),
+        "firn orders quarantine list": ("orders", "quarantine", "list"),
         "firn deliveries list": ("deliveries", "list"),
         "firn volumes repack BARCODE": ("volumes", "repack", volume, "--reason", "worn"),
         "firn rebuild-catalog": ("rebuild-catalog", "--volume", volume),

@@ -8,14 +8,14 @@ from tests.support.hospital import Hospital
 
 
 def test_priors_are_on_disk_before_the_appointments_of_a_week(tmp_path: Path) -> None:
-    hospital = Hospital(tmp_path, patients=10, days=3)
+    hospital = Hospital(tmp_path, patients=6, days=2)
     try:
-        figures = hospital.run(timedelta(hours=1), staff_recalls=1)
-        reasons = {job.reason for job in hospital.world.catalog.jobs.list(kind=JobKind.RECALL, limit=100)}
+        figures = hospital.run(timedelta(hours=2), staff_recalls=1)
+        reasons = {job.reason for job in hospital.world.catalog.jobs.list(kinds=(JobKind.RECALL,), limit=100)}
     finally:
         hospital.world.close()
-    assert figures.appointments == 10
-    assert figures.priors > 10
+    assert figures.appointments == 6
+    assert figures.priors > 6
     assert (figures.hit_pct, figures.late) == (100.0, 0)
     assert 0 < figures.mounts < figures.recalls
     assert figures.early_hours > 0

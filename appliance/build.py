@@ -191,6 +191,7 @@ def peer_record(peer: Peer) -> PeerRecord:
         tls=peer.tls,
         recalls_per_day=peer.recalls_per_day,
         addresses=peer.addresses,
+        announce=peer.announce,
     )
 
 

@@ -72,6 +72,7 @@ def run_web(config: Config, path: Path) -> None:
 
 def run_pacs(config: Config) -> None:
     """Accept associations until told to stop; those that are open are let finish."""
+    from appliance.dimse.announcer import Announcer
     from appliance.dimse.deliver import Deliverer
     from appliance.dimse.directory import Directory
     from appliance.dimse.reporter import Reporter
@@ -85,12 +86,14 @@ def run_pacs(config: Config) -> None:
         settings = build.dimse_settings(config)
         settings = replace(settings, peers=Directory(settings.peers, catalog))
         server, reporter = DimseServer(archive, settings), Reporter(archive, settings)
+        announcer = Announcer(archive, settings)
         deliverer = Deliverer(archive, settings, build.delivery_settings(config), config.dicom.delivery_workers)
         orders = orders_server(archive, build.mllp_settings(config)) if config.orders.hl7 else None
         server.start()
         if orders is not None:
             orders.start()
         reporter.start()
+        announcer.start()
         deliverer.start()
         try:
             tell_ready()
@@ -100,6 +103,7 @@ def run_pacs(config: Config) -> None:
             if orders is not None:
                 orders.stop()
             server.stop()
+            announcer.stop()
             reporter.stop()
     finally:
         catalog.close()

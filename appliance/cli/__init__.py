@@ -2,6 +2,7 @@
 
 from appliance.cli import (  # each hangs its commands on the root, in the order in which help shows them,
     adding,
+    announcements,
     certify,
     commitments,
     configuration,
@@ -39,6 +40,7 @@ _FAMILIES = (
     looking,
     status,
     commitments,
+    announcements,
     moving,
     wishes,
     orders,

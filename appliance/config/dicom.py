@@ -126,6 +126,11 @@ class Peer(Section):
         "Empty: as dicom.accept_callers says.",
         examples=[["192.0.2.10", "198.51.100.0/24"]],
     )
+    announce: bool = Field(
+        False,
+        description="Tell it whenever a study can be had sooner or later than before (Instance Availability "
+        "Notification).",
+    )
     tls: bool = Field(False, description="Call it over TLS, see [tls].")
     recalls_per_day: int | None = Field(
         None, ge=0, le=MOST_RECALLS_PER_DAY, description="As dicom.recalls_per_day, for this node.", examples=[50]

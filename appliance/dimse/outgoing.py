@@ -120,6 +120,18 @@ class Outgoing:
         self._channel.send(context_id, command, dataset)
         return self._status(Code.N_EVENT_REPORT)
 
+    def create(self, context_id: int, fields: Mapping[Field, int | str], dataset: bytes) -> int:
+        """Have the peer make an instance of these attributes and wait for the answer; its status.
+
+        Raises: WireClosed, ProtocolError; the association is of no use then.
+        Source: PS3.7 section 10.3.5.
+        """
+        self._message_id = self._message_id % 0xFFFF + 1
+        self._broken = True
+        command = {**fields, Field.COMMAND: Code.N_CREATE, Field.MESSAGE_ID: self._message_id}
+        self._channel.send(context_id, command, dataset)
+        return self._status(Code.N_CREATE)
+
     def echo(self, context_id: int) -> int:
         """Ask whether the peer is there; the status of its answer. Raises: WireClosed, ProtocolError."""
         self._message_id = self._message_id % 0xFFFF + 1

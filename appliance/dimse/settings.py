@@ -23,6 +23,7 @@ class Peer:
     tls: bool = False  # it is called over TLS
     recalls_per_day: int | None = None  # studies it may have brought back in 24 h; None: the general setting
     addresses: tuple[str, ...] = ()  # addresses and networks it calls from; (): see DimseSettings.callers
+    announce: bool = False  # it is told of every change of availability
 
     @classmethod
     def of(cls, kept: PeerRecord) -> Self:
@@ -36,6 +37,7 @@ class Peer:
             kept.tls,
             kept.recalls_per_day,
             kept.addresses,
+            kept.announce,
         )
 
 

@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from hsm.catalog.accounts import Accounts
+from hsm.catalog.announcements import Announcements
 from hsm.catalog.audit import Audit
 from hsm.catalog.carts import Carts
 from hsm.catalog.cleaning import Cleaning
@@ -68,6 +69,7 @@ class Catalog:
         self.deliveries = Deliveries(database)
         self.release = Release(database)
         self.commitments = Commitments(database)
+        self.announcements = Announcements(database)
         self.repacks = Repacks(database)
         self.policies = Policies(database)
         self.drafts = Drafts(database)

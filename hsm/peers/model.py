@@ -43,6 +43,7 @@ class PeerRecord:
     tls: bool = False  # it is called over TLS
     recalls_per_day: int | None = None  # studies it may have brought back in 24 h; 0: none; None: as everybody
     addresses: tuple[str, ...] = ()  # addresses and networks it calls from; (): those of its host
+    announce: bool = False  # it is told of every change of availability; only in the configuration file
     version: int = 0  # of what a form was filled with
     changed_at: datetime | None = None
     changed_by: str = ""

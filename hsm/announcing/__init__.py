@@ -1,0 +1,1 @@
+"""What peers are told of how soon studies can be had."""

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from sqlalchemy import Connection, Date, DateTime, MetaData, Table, func, select, text
 
 from hsm.access.tables import ApiToken, SignIn, User
+from hsm.announcing.tables import AnnouncementRow, AvailabilityRow
 from hsm.catalog.database import Database
 from hsm.catalog.errors import CatalogForeign, DumpDamaged
 from hsm.catalog.rows import chunks
@@ -33,6 +34,7 @@ FORMAT = 1
 # What is true only for the moment, the machine or an account, and what proves passwords: that is not for a vault.
 _MODELS_LEFT_OUT = (
     *(Lease, LibraryElement, Counter, JobLine, CartItem, Figure, PeerCheckRow, OutboxItem),
+    *(AvailabilityRow, AnnouncementRow),
     *(User, SignIn, ApiToken),
 )
 _LEFT_OUT = frozenset(model.__tablename__ for model in _MODELS_LEFT_OUT)

@@ -17,6 +17,7 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 IMPLICIT = "1.2.840.10008.1.2"
 ANY = "*"
 MAX_RANGES = 32
+_BARE = re.compile(r"(;\s*type=)([A-Za-z0-9.+*-]+/[A-Za-z0-9.+*-]+)")  # what should be quoted, and often is not
 _OUTSIDE_QUOTES = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
 
 
@@ -55,7 +56,7 @@ def ranges(header: str, query: str = "") -> tuple[Range, ...]:
 
 
 def _range(text: str) -> Range:
-    media_type, parameters = parse_options_header(text.strip())
+    media_type, parameters = parse_options_header(_BARE.sub(r'\1"\2"', text.strip()))
     media_type = media_type.lower()
     try:
         quality = min(1.0, max(0.0, float(parameters.pop("q", "1"))))

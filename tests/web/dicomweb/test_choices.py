@@ -211,3 +211,8 @@ def test_values_that_break_their_rules_do_not_break_the_metadata() -> None:
     data = encode(one).replace(b"IS\x02\x007 ", b"IS\x02\x00x ")
     said = metadata(io.BytesIO(data))
     assert said["0020000D"]["Value"] == [str(one.StudyInstanceUID)]
+
+
+def test_a_type_that_should_be_quoted_and_is_not_is_understood() -> None:
+    (wanted,) = accept.ranges("multipart/related; type=application/octet-stream; transfer-syntax=*")
+    assert (wanted.media_type, wanted.multipart, wanted.transfer_syntax) == (accept.OCTETS, True, "*")

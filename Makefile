@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test test-devices lint bench screenshots venv lock clean
+.PHONY: help run test test-devices test-ohif lint bench screenshots venv lock clean
 
 # Options for pytest, as in: make test ARGS="-k policy"
 ARGS ?=
@@ -25,6 +25,10 @@ test-devices: ## the tests that need a robot, drives and a recorder, in a small 
 	.ci/vm/pytest.sh var/devices 10800 -m devices tests/devices $(ARGS) || status=$$?; \
 	FIRN_VM_INIT=systemd .ci/vm/pytest.sh var/devices/box 2400 tests/devices/test_box.py || status=$$?; \
 	exit $$status
+
+test-ohif: ## fetch the OHIF viewer into var/ohif and look at a study in it with a browser
+	@.ci/bootstrap.sh test
+	@FIRN_OHIF=var/ohif .venv/bin/python -m pytest -q tests/ohif $(ARGS)
 
 lint: ## style, formatting and types
 	@.ci/bootstrap.sh test

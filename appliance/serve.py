@@ -18,6 +18,7 @@ from appliance.accounts import demo_accounts, first_account
 from appliance.config import Config
 from appliance.logs import LogFormat, set_up
 from appliance.supervise import PARENT_VARIABLE, Service, Supervisor, Timing, tell_ready
+from appliance.viewer.package import installed
 
 WEB_KEY_FILE = "web.key"
 WEB_KEY_BYTES = 32
@@ -130,7 +131,7 @@ def services(config: Config, config_path: Path, log_dir: Path | None) -> list[Se
     """What runs on this machine: one web, one engine, and as many acceptors as configured."""
 
     def service(name: str, command: str, ready_line: str) -> Service:
-        argv = (sys.executable, "-m", "appliance.cli", "--config", str(config_path.resolve()), command)
+        argv = (sys.executable, "-m", "appliance.cli", "--config", str(config_path.resolve()), *command.split())
         return Service(name, argv, ready_line, None if log_dir is None else log_dir / f"{name}.log")
 
     libraries = ", ".join(entry.name for entry in config.libraries) or "none"
@@ -141,6 +142,9 @@ def services(config: Config, config_path: Path, log_dir: Path | None) -> list[Se
     for number in range(1, config.dicom.acceptors + 1):
         name = "pacs" if config.dicom.acceptors == 1 else f"pacs-{number}"
         running.append(service(name, "pacs", f"{name:8} ready: {config.dicom.ae_title} at {dicom_address(config)}"))
+    if config.viewer.enabled and installed(config.resolve(config.viewer.directory)) is not None:
+        at = f"{config.viewer.host}:{config.viewer.port}"
+        running.append(service("viewer", "viewer serve", f"viewer   ready: OHIF at {at}"))
     return running
 
 

@@ -20,6 +20,7 @@ from appliance.config.effective import effective
 from appliance.labels import of_volumes
 from appliance.peers import destinations, peering
 from appliance.tls import NOWHERE, show
+from appliance.viewer.package import installed
 from drivers.clock import SystemClock
 from hsm.catalog import Catalog
 from hsm.commitment.levels import Level
@@ -49,6 +50,7 @@ def pages(config: Config, catalog: Catalog, path: Path | None = None) -> Flask:
     clock = SystemClock()
     pool = build.open_pool(config)
     names = {config.web.host, socket.gethostname(), socket.getfqdn()} - {"0.0.0.0", "::"}
+    viewer = config.viewer.enabled and installed(config.resolve(config.viewer.directory)) is not None
     settings = WebSettings(
         secret_key=web_key(config),
         trusted_hosts=tuple(sorted({*names, *config.web.trusted_hosts})),
@@ -58,6 +60,7 @@ def pages(config: Config, catalog: Catalog, path: Path | None = None) -> Flask:
         streams=config.web.threads // 2,  # the other half goes on answering
         metrics_from_loopback=config.web.metrics_from_loopback,
         notice=config.web.notice,
+        viewer_port=config.viewer.port if viewer else None,
         cors_origins=config.web.cors_origins,
         cors_credentials=config.web.cors_credentials,
         commit=Level(config.web.commit),
@@ -86,6 +89,24 @@ def pages(config: Config, catalog: Catalog, path: Path | None = None) -> Flask:
     )
 
 
+def https_settings(config: Config) -> dict[str, Any]:
+    """What gunicorn is told of https; nothing where the pages speak http. Raises: what `show` raises."""
+    web = config.web
+    if web.certificate_file == NOWHERE:
+        return {}
+    certificate, key = config.resolve(web.certificate_file), config.resolve(web.key_file)
+
+    def modern(settings: Any, usual: Any) -> ssl.SSLContext:
+        del settings, usual
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        show(context, certificate, key)
+        return context
+
+    modern(None, None)  # what is wrong is said now, and not by a worker again and again
+    return {"certfile": str(certificate), "keyfile": str(key), "ssl_context": modern}
+
+
 class PagesServer(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
     """Gunicorn with our application; run() returns never, the process ends."""
 
@@ -98,7 +119,7 @@ class PagesServer(BaseApplication):  # type: ignore[misc] # gunicorn ships no ty
                 sys.stderr.write(first.words + "\n")
         finally:
             catalog.close()
-        self._secure = self._https()
+        self._secure = https_settings(config)
         super().__init__()
 
     def load_config(self) -> None:

@@ -46,7 +46,7 @@ def test_a_service_is_confined(path: Path) -> None:
 
 def test_only_the_engine_reaches_devices() -> None:
     private = {path.stem: unit(path)["Service"].get("PrivateDevices") for path in SERVICES}
-    assert private == {"firn-engine": None, "firn-pacs": "yes", "firn-web": "yes"}
+    assert private == {"firn-engine": None, "firn-pacs": "yes", "firn-viewer": "yes", "firn-web": "yes"}
     assert unit(FOLDER / "firn-engine.service")["Service"]["SupplementaryGroups"].split() == ["tape", "cdrom"]
 
 

@@ -40,6 +40,7 @@ class WebSettings:
     streams_of_one: int = 2  # of one person
     stream_every_s: float = 1.0  # how often the catalog is looked at for all of them
     metrics_from_loopback: bool = False  # /metrics needs no token when this machine itself asks
+    viewer_port: int | None = None  # where another viewer answers on this host; None: there is none
     cors_origins: tuple[str, ...] = ()  # of other pages that may ask DICOMweb from a browser, letter by letter
     cors_credentials: bool = False  # and with the session of that browser
     commit: Level = Level.DISK  # how safe an object is before who asks over the web may forget its own

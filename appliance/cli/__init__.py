@@ -26,6 +26,7 @@ from appliance.cli import (  # each hangs its commands on the root, in the order
     simulate,
     status,
     tokens,
+    viewers,
     volumes,
     wishes,
 )
@@ -59,6 +60,7 @@ _FAMILIES = (
     notifications,
     peers,
     tokens,
+    viewers,
     configuration,
     pools,
 )

@@ -88,6 +88,15 @@ class WebSection(Section):
     notice: str = Field("", max_length=2000, description="Words above the sign-in form, as the house requires them.")
 
 
+class ViewerSection(Section):
+    """OHIF, a viewer of somebody else, where `firn viewer install` put it."""
+
+    enabled: bool = Field(True, description="Serve it where it is installed, and show the way to it.")
+    directory: Path = Field(Path("viewer"), description="Folder that it is unpacked in.")
+    host: Host = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all networks.")
+    port: Port = Field(8090, description="Its TCP port; people reach it under the same host name as the pages.")
+
+
 class OnlineSection(Section):
     """The disk pool where studies arrive and from which they are released."""
 
@@ -266,6 +275,7 @@ class Config(Section):
     peers: tuple[Peer, ...] = Field((), alias="peer")
     orders: OrdersSection = OrdersSection()
     web: WebSection = WebSection()
+    viewer: ViewerSection = ViewerSection()
     online: OnlineSection = OnlineSection()
     pack: PackSection = PackSection()
     libraries: tuple[LibraryEntry, ...] = Field((), alias="library")

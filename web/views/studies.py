@@ -1,6 +1,7 @@
 """Find a study, see where it is and why, and have it brought back: for clinical staff."""
 
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -87,6 +88,7 @@ def show(uid: str) -> str:
         refused=why_no_recall(availability, is_mine(waiting)) if may(Right.RECALL) else ONLY_LOOKS,
         in_cart=in_cart([uid]),
         card=card,
+        other_viewer=other_viewer(uid),
         card_is_made=card_is_made,
         destinations=house.destinations(),
         deliveries=catalog.deliveries.list(study_uid=uid, limit=5),
@@ -127,6 +129,14 @@ def known(uid: str) -> StudyRecord:
     if study is None:
         abort(404, UNKNOWN_STUDY)
     return study
+
+
+def other_viewer(uid: str) -> str:
+    """The address at which a study opens in the viewer of somebody else; "" where there is none."""
+    port = services().settings.viewer_port
+    host = urlsplit(f"//{request.host}").hostname or ""
+    name = f"[{host}]" if ":" in host else host
+    return "" if port is None else f"{request.scheme}://{name}:{port}/viewer?StudyInstanceUIDs={uid}"
 
 
 def in_cart(uids: Collection[str]) -> frozenset[str]:

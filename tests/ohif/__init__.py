@@ -1,0 +1,1 @@
+"""OHIF in front of a running archive."""

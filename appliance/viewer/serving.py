@@ -33,7 +33,7 @@ _HANDED_ON = ("Accept", "Authorization", "Cookie", "If-None-Match", "User-Agent"
 _HANDED_BACK = frozenset(
     {"content-type", "content-length", "etag", "retry-after", "warning", "vary", "content-encoding"}
 )
-_PLACE = {
+_KINDS = {
     ".js": "text/javascript",
     ".mjs": "text/javascript",
     ".wasm": "application/wasm",

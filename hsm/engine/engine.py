@@ -352,7 +352,8 @@ class Engine:
             if place in running:
                 assignment, began = running[place]
                 free_at = began + timedelta(seconds=assignment.duration_s)
-                busy.append(BusyDrive(*facts, assignment.barcode, _most_urgent(assignment), free_at, kept))
+                waited_for = any(work.is_waited_for for work in assignment.works)
+                busy.append(BusyDrive(*facts, assignment.barcode, _most_urgent(assignment), free_at, kept, waited_for))
             elif place in used:
                 free_at = used[place].began + FREE_AGAIN_AFTER
                 busy.append(BusyDrive(*facts, used[place].job.barcode, used[place].job.kind, free_at, kept))

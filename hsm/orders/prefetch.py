@@ -171,7 +171,7 @@ def _why(rule: Rule, action: Prefetch, appointment: Appointment, study: StudyFac
 
 def _early(wish: Wish, mounted: Collection[str]) -> Wish:
     volume = next(volume for volume in wish.volumes if volume in mounted)
-    why = f"{wish.why} It comes along before its time, because {volume} is mounted for another appointment."
+    why = f"{wish.why} It comes along before its time, because {volume} is mounted anyway."
     return Wish(**{**wish.__dict__, "why": why})
 
 

@@ -154,7 +154,7 @@ class Desk:
         """Whether one more drive of a group may do what is no recall. One always may, else nothing left the disk."""
         members = [drive for drive in self.drives if group_of(drive) == group]
         limit = max(len(members) - self.settings.reserve_recall_drives, 1)
-        busy = sum(isinstance(drive, BusyDrive) and drive.serving is not JobKind.RECALL for drive in members)
+        busy = sum(isinstance(d, BusyDrive) and not (d.serving is JobKind.RECALL and d.waited_for) for d in members)
         assigned = sum(
             group_of(a.drive) == group and not any(work.is_waited_for for work in a.works) for a in self.assignments
         )

@@ -72,6 +72,7 @@ class BusyDrive:
     serving: JobKind  # the most urgent kind of its assignment
     free_at: datetime  # estimated
     recalls_only: bool = False
+    waited_for: bool = True  # False: its recalls are due at some time, and nobody waits for them
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,13 @@ def recorder(index: int = 0, loaded: str | None = None, **changes: Any) -> IdleD
     return replace(IdleDrive("disc", index, f"R{index}", MediumKind.DISC, "BD", held), **changes)
 
 
-def at_work(index: int, barcode: str, serving: JobKind = JobKind.RECALL, seconds: float = 60.0) -> BusyDrive:
+def at_work(
+    index: int, barcode: str, serving: JobKind = JobKind.RECALL, seconds: float = 60.0, **changes: Any
+) -> BusyDrive:
     """A drive of library "tape" that will be free in some seconds."""
     free_at = NOW + timedelta(seconds=seconds)
-    return BusyDrive("tape", index, f"S{index}", MediumKind.TAPE, "LTO-8", Barcode(barcode), serving, free_at)
+    made = BusyDrive("tape", index, f"S{index}", MediumKind.TAPE, "LTO-8", Barcode(barcode), serving, free_at)
+    return replace(made, **changes)
 
 
 def tape(barcode: str = "A00001L8", state: VolumeState = VolumeState.FILLING, **changes: Any) -> VolumeFacts:

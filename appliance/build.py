@@ -128,6 +128,9 @@ def publish(catalog: Catalog, text: str, author: str, pools: Mapping[str, Volume
     return catalog.policies.publish(text, author, now)
 
 
+TRANSCODERS = 2  # processes beside each one that serves peers; started when the first object is to be decompressed
+
+
 def open_archive(config: Config, catalog: Catalog, pool: OnlinePool, clock: Clock | None = None) -> Archive:
     """The front door."""
     on_conflict: OnConflict = "replace" if config.dicom.on_conflict == "replace" else "refuse"
@@ -135,7 +138,9 @@ def open_archive(config: Config, catalog: Catalog, pool: OnlinePool, clock: Cloc
         catalog,
         pool,
         clock or SystemClock(),
-        ArchiveSettings(on_conflict=on_conflict, deliver_within_s=config.dicom.deliver_within_s),
+        ArchiveSettings(
+            on_conflict=on_conflict, deliver_within_s=config.dicom.deliver_within_s, transcode_workers=TRANSCODERS
+        ),
     )
 
 

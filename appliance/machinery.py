@@ -62,6 +62,7 @@ def engine_settings(config: Config) -> EngineSettings:
         stop_after_items=config.engine.stop_after_items,
         repack_window_bytes=config.engine.repack_window_bytes,
         par2_redundancy_pct=max(redundancies, default=0),
+        compression_workers=config.engine.compression_workers,
         keep_events_s=config.audit.events_keep_days * 86400.0 or None,
         keep_audit_s=config.audit.keep_days * 86400.0 or None,
         on_conflict="replace" if config.dicom.on_conflict == "replace" else "refuse",

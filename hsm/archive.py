@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import BinaryIO
 
 from drivers.clock import Clock
@@ -16,6 +17,7 @@ from hsm.facts import StoredInstance
 from hsm.pool import OnlinePool, PoolFileMissing
 from hsm.receive import Announced, Arriving, Receipt
 from hsm.states import OnlineState
+from hsm.transcoding import Transcoded, Transcoder
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class ArchiveSettings:
 
     on_conflict: OnConflict = "refuse"  # or "replace": the newcomer wins, the former content goes to quarantine
     deliver_within_s: float = 172800.0  # a delivery that was not done for so long is given up
+    transcode_workers: int = 0  # processes that decompress for peers; 0: in the threads that ask
     recall_poll_s: float = 1.0  # how often a waiting recall is looked at
 
 
@@ -50,6 +53,7 @@ class Archive:
         self.pool = pool
         self.clock = clock
         self.settings = settings or ArchiveSettings()
+        self.transcoder = Transcoder(self.settings.transcode_workers)
 
     def arriving(self, source_aet: str, size_hint: int = 0) -> Arriving:
         """Begin to receive one object; see hsm/receive. `size_hint` bytes must fit above the pool's reserve.
@@ -85,6 +89,14 @@ class Archive:
                         raise
                     return self.open(again)  # brought back under another name since the caller looked
         raise NotOnline(f"instance {instance.sop_instance_uid} is not on disk: recall its study first")
+
+    def transcoded(self, instance: StoredInstance, transfer_syntax_uid: str) -> Transcoded:
+        """An instance written anew in another transfer syntax, one of hsm.transcoding.alternatives. To be closed.
+
+        Raises: NotTranscodable, NotOnline, PoolMissing, PoolFileMissing.
+        """
+        with self.open(instance) as stream:
+            return self.transcoder.transcode(instance, Path(stream.name), transfer_syntax_uid, self.pool.scratch())
 
     def touch(self, study_uid: str) -> None:
         """Note that somebody retrieved from a study; policies look at it."""

@@ -93,6 +93,18 @@ class StoredInstance:
 
 
 @dataclass(frozen=True)
+class Pressed:
+    """An instance as it lies in a pack, where that is not as it was received: compressed without loss."""
+
+    transfer_syntax_uid: str
+    size_bytes: int
+    sha256: str
+    dataset_offset: int
+    dataset_sha256: str
+    pixel_vr: str  # of Pixel Data as it was received: with the transfer syntax all that is needed to restore the bytes
+
+
+@dataclass(frozen=True)
 class Member:
     """One instance inside a pack."""
 
@@ -100,8 +112,9 @@ class Member:
     sop_instance_uid: SopInstanceUid
     series_instance_uid: SeriesUid
     offset_bytes: int  # of its first byte in the pack stream
-    size_bytes: int
-    sha256: str
+    size_bytes: int  # as it lies there
+    sha256: str  # as it lies there
+    pressed: bool = False  # it lies there compressed; what was received is in the pack's description
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,8 @@ class Instance(Base):
     pool_path: Mapped[str | None] = mapped_column(Text)  # relative to pool_directory
     pack_fk: Mapped[int | None] = mapped_column(ForeignKey("packs.id"), index=True)
     pack_offset_bytes: Mapped[int | None]  # of the member's first byte in the pack stream
+    pack_size_bytes: Mapped[int | None]  # of the member, where it lies compressed in its pack; else as size_bytes
+    pack_sha256: Mapped[str | None] = mapped_column(Digest)  # likewise; else as sha256
     series: Mapped[Series] = relationship(back_populates="instances")
 
 
@@ -137,6 +139,9 @@ class Pack(Base):
     instance_count: Mapped[int]
     study_json: Mapped[str] = mapped_column(Text)  # member 02_STUDY.json, to the byte
     created_at: Mapped[datetime]
+    pressed_instances: Mapped[int] = mapped_column(default=0)  # of its members, those that lie there compressed
+    pressed_from_bytes: Mapped[int] = mapped_column(default=0)  # how large they were when they were received
+    pressed_to_bytes: Mapped[int] = mapped_column(default=0)  # how large they are in the pack
 
 
 class SupersededMember(Base):

@@ -90,6 +90,10 @@ class OnlinePool:
             durable.sync_folder(directory.parent)
         return pool
 
+    def scratch(self) -> Path:
+        """A folder for files that are gone as soon as they are closed; what an interruption leaves is swept."""
+        return self.directories[0] / INCOMING
+
     # -- looking --
 
     def check(self, size_hint: int = 0) -> None:

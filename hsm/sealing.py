@@ -19,11 +19,11 @@ def portions(instances: Sequence[UnpackedInstance], max_bytes: int) -> list[list
     result: list[list[UnpackedInstance]] = []
     room_bytes = 0
     for instance in instances:
-        if not result or instance.packed.size_bytes > room_bytes:
+        if not result or instance.packed.member_bytes > room_bytes:
             result.append([])
             room_bytes = max_bytes
         result[-1].append(instance)
-        room_bytes -= instance.packed.size_bytes
+        room_bytes -= instance.packed.member_bytes
     return result
 
 
@@ -37,9 +37,10 @@ def _layout(part: Sequence[UnpackedInstance]) -> PackLayout:
         PackInput(
             i.packed.header.sop_instance_uid,
             i.packed.header.series_instance_uid,
-            i.packed.size_bytes,
-            i.packed.sha256,
+            i.packed.member_bytes,
+            i.packed.member_sha256,
             i.instance_id,
+            i.packed.pressed is not None,
         )
         for i in part
     ]

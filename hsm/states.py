@@ -107,6 +107,7 @@ class JobKind(StrEnum):
     CLEAN = "clean"  # a drive, with a cleaning cartridge
     SCAN = "scan"  # look at a medium and say what it is; nothing is written
     LABEL = "label"  # write our label on a blank volume
+    COMPRESS = "compress"  # a study without loss, before it is copied
     MIGRATE = "migrate"
     VERIFY = "verify"
     REPACK = "repack"

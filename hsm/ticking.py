@@ -14,10 +14,13 @@ from hsm.facts import DiskFacts, VolumePool
 from hsm.mover.outcome import RetrySettings, backoff_s
 from hsm.policy import CopyAction, Done, Plan, ReleaseAction, VerifyAction, missing_packs, parse, plan
 from hsm.policy.model import Period
+from hsm.policy.plan import TYPICAL_SHARE
 from hsm.policy.risk import risk
 from hsm.pool import OnlinePool
 from hsm.sealing import seal
 from hsm.states import JobKind
+
+COMPRESS_TRIES = 2  # failed jobs, each of several attempts, after which a study is sealed as it was received
 
 log = structlog.get_logger()
 
@@ -53,6 +56,12 @@ def volume_bytes(catalog: Catalog, pools: Mapping[str, VolumePool]) -> dict[str,
     return sizes
 
 
+def pressed_share(catalog: Catalog) -> float:
+    """What lossless compression has left of studies here, for estimates."""
+    known = catalog.packs.compression()
+    return known.to_bytes / known.from_bytes if known.from_bytes else TYPICAL_SHARE
+
+
 def make_plan(
     catalog: Catalog,
     pool: OnlinePool,
@@ -81,6 +90,7 @@ def make_plan(
         max_releases=settings.max_releases,
         done_today=done_today(catalog, now) if counts_days else {},
         volume_bytes=volume_bytes(catalog, pools),
+        pressed_share=pressed_share(catalog),
     )
 
 
@@ -160,11 +170,14 @@ def set_aside(catalog: Catalog, requests: list[JobRequest], retry: RetrySettings
 def _migrations(catalog: Catalog, action: CopyAction, settings: TickSettings, now: datetime) -> list[JobRequest]:
     """One job for each pack of the study that the pool still lacks; a pack that is not on disk is recalled first."""
     study_uid = action.study_instance_uid
+    requests = []
     try:
-        seal(catalog, study_uid, settings.pack_max_bytes, settings.stable_after_s, now)
+        if action.compress and (request := _compression(catalog, action, now)) is not None:
+            requests.append(request)
+        else:
+            seal(catalog, study_uid, settings.pack_max_bytes, settings.stable_after_s, now)
     except StudyChanged as error:
         log.info("study_still_arriving", study=study_uid, reason=str(error))
-    requests = []
     for facts in catalog.facts.studies_for_policy(now, only=[study_uid]):
         for pack in missing_packs(facts, action.pool):
             if not pack.online:
@@ -183,6 +196,26 @@ def _migrations(catalog: Catalog, action: CopyAction, settings: TickSettings, no
                 )
             )
     return requests
+
+
+def _compression(catalog: Catalog, action: CopyAction, now: datetime) -> JobRequest | None:
+    """The job that compresses and seals what no pack holds; None when it is to be sealed as it was received.
+
+    Copies come before savings: where compressing has failed again and again, what was received is copied.
+    """
+    study_uid = action.study_instance_uid
+    key = f"compress:{study_uid}"
+    if catalog.jobs.failures([key]).get(key, (0, now))[0] >= COMPRESS_TRIES:
+        log.warning("study_sealed_uncompressed", study=study_uid, tries=COMPRESS_TRIES)
+        return None
+    return JobRequest(
+        kind=JobKind.COMPRESS,
+        key=key,
+        study_instance_uid=study_uid,
+        payload={"rule": action.rule, "codec": action.compress},
+        reason=action.reason,
+        size_bytes=action.size_bytes + action.saves_bytes,
+    )
 
 
 def _recall_first(catalog: Catalog, action: CopyAction, now: datetime) -> None:

@@ -282,6 +282,7 @@ JOB_KIND = {
     JobKind.VERIFY: "verify",
     JobKind.REPACK: "repack",
     JobKind.LABEL: "label",
+    JobKind.COMPRESS: "compress",
 }
 LEVEL = {
     "info": Said("idle", "info", "idle", "For the record."),

@@ -228,6 +228,13 @@ class EngineSection(Section):
         ge=1024**2,
         description="While a volume is emptied: what may wait on disk between reading it and writing it elsewhere.",
     )
+    compression_workers: int = Field(
+        1,
+        ge=0,
+        le=256,
+        description="Processes that compress studies without loss, where the rules say so, and restore them on the way "
+        "back. Each keeps one core busy; 0: inside the engine's own process, for tests only.",
+    )
 
 
 class AuditSection(Section):

@@ -12,10 +12,10 @@ from typing import BinaryIO, Self
 from appliance.dimse.channel import Channel, PeerAborted, PeerReleased
 from appliance.dimse.commands import RESPONSE, Code, CommandInvalid, Field
 from appliance.dimse.negotiation import MAX_CONTEXTS, accepted, rejection_text, request
-from appliance.dimse.services import IMPLICIT, VERIFICATION
+from appliance.dimse.services import VERIFICATION
 from appliance.dimse.settings import DimseSettings, Peer
-from appliance.dimse.suboperations import CONVERTIBLE
 from appliance.dimse.wire import AbortReason, PduType, ProtocolError, Wire, WireClosed, abort, release_rq
+from hsm.transcoding import alternatives
 
 Proposal = tuple[str, str]  # SOP class, transfer syntax
 
@@ -28,7 +28,7 @@ def proposals(combinations: Iterable[Proposal]) -> list[list[Proposal]]:
     """What to propose to receive objects of these (SOP class, transfer syntax), each list for one association.
 
     One context a combination, so that the receiver cannot pick another syntax than the stored one; behind them, where
-    room is left, the default syntax for uncompressed classes. A class stays within one association.
+    room is left, the uncompressed ones in which they can be written anew. A class stays within one association.
     """
     by_class: dict[str, list[str]] = {}
     for sop_class, syntax in combinations:
@@ -38,8 +38,8 @@ def proposals(combinations: Iterable[Proposal]) -> list[list[Proposal]]:
     associations: list[list[Proposal]] = [[]]
     for sop_class, syntaxes in by_class.items():
         wanted = [(sop_class, syntax) for syntax in syntaxes]
-        if IMPLICIT not in syntaxes and any(syntax in CONVERTIBLE for syntax in syntaxes):
-            wanted.append((sop_class, IMPLICIT))
+        others = dict.fromkeys(target for syntax in syntaxes for target in alternatives(syntax))
+        wanted += [(sop_class, target) for target in others if target not in syntaxes]
         if len(associations[-1]) + len(wanted) > MAX_CONTEXTS:
             associations.append([])
         associations[-1].extend(wanted[:MAX_CONTEXTS])

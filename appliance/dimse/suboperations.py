@@ -1,29 +1,18 @@
 """One C-STORE of ours: a stored object goes out as its bytes lie in the pool.
 
-Only where the receiver takes nothing but another way of writing the same uncompressed elements is a data set read and
-written anew; nothing is ever decompressed or compressed here.
+Only where the receiver does not take it so is an object written anew, uncompressed; nothing is ever compressed here.
 Source: PS3.4 annex B, PS3.7 9.1.1.
 """
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from pydicom import dcmread
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
-from pydicom.uid import UID
-
 from appliance.dimse.channel import Channel
 from appliance.dimse.commands import Code, Field
-from appliance.dimse.services import DEFLATED, EXPLICIT, IMPLICIT
 from hsm.archive import Archive
 from hsm.facts import StoredInstance
-
-# written anew without touching a pixel: byte order stays. Big endian is left out, its pixels would have to be swapped.
-CONVERTIBLE = (EXPLICIT, IMPLICIT, DEFLATED)
-_TARGETS = (EXPLICIT, IMPLICIT)
+from hsm.transcoding import NotTranscodable, alternatives
 
 
 class NotSent(Exception):
@@ -68,17 +57,22 @@ def send_instance(
     if originator is not None:
         fields[Field.ORIGINATOR_AET] = originator.aet[:16]
         fields[Field.ORIGINATOR_ID] = originator.message_id
-    with archive.open(instance) as stream:
-        if target == instance.transfer_syntax_uid:
+    if target == instance.transfer_syntax_uid:
+        with archive.open(instance) as stream:
             stream.seek(instance.dataset_offset)
             size_bytes = instance.size_bytes - instance.dataset_offset
             return destination.store(contexts[target], fields, stream, size_bytes)
-        data = rewritten(stream, target)
-    return destination.store(contexts[target], fields, io.BytesIO(data), len(data))
+    try:
+        made = archive.transcoded(instance, target)
+    except NotTranscodable as error:
+        raise NotSent(str(error)) from error
+    with made:
+        made.file.seek(made.dataset_offset)
+        return destination.store(contexts[target], fields, made.file, made.size_bytes - made.dataset_offset)
 
 
 def pick_syntax(stored: str, accepted: Mapping[str, int]) -> str:
-    """The transfer syntax to send in: as stored, or else another uncompressed little-endian one.
+    """The transfer syntax to send in: as stored, or else uncompressed where we can write it so.
 
     Raises: NotSent.
     """
@@ -86,27 +80,10 @@ def pick_syntax(stored: str, accepted: Mapping[str, int]) -> str:
         return stored
     if not accepted:
         raise NotSent("receiver does not take this SOP class")
-    if stored in CONVERTIBLE:
-        for target in _TARGETS:
-            if target in accepted:
-                return target
+    for target in alternatives(stored):
+        if target in accepted:
+            return target
     raise NotSent(f"receiver does not take transfer syntax {stored}")
-
-
-def rewritten(stream: BinaryIO, target: str) -> bytes:
-    """The data set of a Part 10 file in another uncompressed little-endian transfer syntax.
-
-    Raises: NotSent when it cannot be written so.
-    """
-    try:
-        dataset = dcmread(stream)
-        out = DicomBytesIO()
-        out.is_little_endian, out.is_implicit_VR = True, target == IMPLICIT
-        dataset.file_meta.TransferSyntaxUID = UID(target)
-        write_dataset(out, dataset)
-    except Exception as error:
-        raise NotSent(f"cannot be written as {target}: {type(error).__name__}") from error
-    return out.getvalue()
 
 
 class PeerAsDestination:

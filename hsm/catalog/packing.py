@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from hsm.catalog.availability import NOT_ONLINE
 from hsm.catalog.database import AnyRow, AnySelect
@@ -15,6 +15,8 @@ from hsm.facts import Member, PackDigest, PackRecord, SeriesUid, SopInstanceUid,
 from hsm.models import Copy, Instance, Job, Pack, Series, Study, SupersededMember
 from hsm.states import CopyState, JobState
 
+NOT_PACKED = {"pack_fk": None, "pack_offset_bytes": None, "pack_size_bytes": None, "pack_sha256": None}
+
 
 def _select_members() -> AnySelect:
     return (
@@ -24,8 +26,9 @@ def _select_members() -> AnySelect:
             Instance.sop_instance_uid,
             Series.series_instance_uid,
             Instance.pack_offset_bytes,
-            Instance.size_bytes,
-            Instance.sha256,
+            func.coalesce(Instance.pack_size_bytes, Instance.size_bytes),
+            func.coalesce(Instance.pack_sha256, Instance.sha256),
+            Instance.pack_sha256,
         )
         .select_from(Instance)
         .join(Series, Series.id == Instance.series_fk)
@@ -33,7 +36,7 @@ def _select_members() -> AnySelect:
 
 
 def _member(row: AnyRow) -> Member:
-    return Member(row[1], SopInstanceUid(row[2]), SeriesUid(row[3]), row[4], row[5], row[6])
+    return Member(row[1], SopInstanceUid(row[2]), SeriesUid(row[3]), row[4], row[5], row[6], row[7] is not None)
 
 
 def members_of(connection: Connection, pack_ids: Collection[int]) -> dict[int, list[Member]]:
@@ -97,7 +100,7 @@ def dissolve_in(connection: Connection, pack_id: int, now: datetime) -> None:
     """Take a pack apart (ask `pack_obstacle` before): its members are unpacked again, its jobs cancelled."""
     digest = one(connection, select(Pack.digest).where(Pack.id == pack_id), f"pack {pack_id}")[0]
     copies = select(Copy.id).where(Copy.pack_fk == pack_id).scalar_subquery()
-    connection.execute(update(Instance).where(Instance.pack_fk == pack_id).values(pack_fk=None, pack_offset_bytes=None))
+    connection.execute(update(Instance).where(Instance.pack_fk == pack_id).values(**NOT_PACKED))
     of_pack = select(Job.__table__).where(Job.pack_fk == pack_id, Job.state.in_(ACTIVE)).order_by(Job.id)
     for job in connection.execute(of_pack.with_for_update(of=Job)).all():
         step_job(connection, job, "cancel", ended_at=now, message="its pack was taken apart")

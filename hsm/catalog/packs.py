@@ -2,18 +2,20 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, exists, func, or_, select, update
 
 from hsm.catalog.database import Database
 from hsm.catalog.errors import NotCatalogued, PackNotDissolvable, StudyChanged
+from hsm.catalog.job_rows import ACTIVE
 from hsm.catalog.packing import dissolve_in, members_not_online, pack_obstacle, packs_in
-from hsm.catalog.records import Layout, UnpackedInstance, UnpackedStudy
-from hsm.catalog.rows import chunks, insert_row, one, pool_file, study_id, table_of
-from hsm.facts import Header, Member, PackRecord, PoolFile, SeriesUid, SopInstanceUid, StudyUid
-from hsm.format.study_json import PackedInstance, pack_order
-from hsm.models import Instance, Pack, Patient, Series, Study
-from hsm.states import OnlineState
+from hsm.catalog.records import Compression, Layout, UnpackedInstance, UnpackedStudy
+from hsm.catalog.rows import chunks, in_chunks, insert_row, one, pool_file, study_id, table_of
+from hsm.facts import Header, Member, PackDigest, PackRecord, PoolFile, SeriesUid, SopInstanceUid, StudyUid
+from hsm.format.study_json import PackedInstance, pack_order, parse
+from hsm.models import Copy, Instance, Job, Pack, Patient, Series, Study
+from hsm.states import READABLE_COPIES, JobKind, OnlineState
 
 
 class Packs:
@@ -76,6 +78,32 @@ class Packs:
             return tuple(member for member in gone if wanted is None or member.sop_instance_uid in wanted)
 
         return self._database.read(work)
+
+    def compression(self, study_uid: str | None = None) -> Compression:
+        """What compression on the way down has saved, of one study or altogether."""
+        statement = select(
+            func.count(Pack.id),
+            func.coalesce(func.sum(Pack.pressed_instances), 0),
+            func.coalesce(func.sum(Pack.pressed_from_bytes), 0),
+            func.coalesce(func.sum(Pack.pressed_to_bytes), 0),
+        ).where(Pack.pressed_instances > 0)
+        if study_uid is not None:
+            statement = statement.join(Study, Study.id == Pack.study_fk).where(Study.study_instance_uid == study_uid)
+
+        def work(connection: Connection) -> Compression:
+            packs, instances, from_bytes, to_bytes = connection.execute(statement).one()
+            return Compression(int(packs), int(instances), int(from_bytes), int(to_bytes))
+
+        return self._database.read(work)
+
+    def to_be_written(self, digests: Collection[PackDigest]) -> set[PackDigest]:
+        """Which of these packs lie on no volume yet, or are about to be copied to a further one."""
+        written = exists().where(Copy.pack_fk == Pack.id, Copy.state.in_([state.value for state in READABLE_COPIES]))
+        wanted = exists().where(Job.pack_fk == Pack.id, Job.kind == JobKind.MIGRATE, Job.state.in_(ACTIVE))
+        statement = select(Pack.digest).where(or_(~written, wanted))
+        return self._database.read(
+            lambda connection: {PackDigest(row[0]) for row in in_chunks(connection, statement, Pack.digest, digests)}
+        )
 
     def dissolve(self, pack_id: int, now: datetime) -> None:
         """Take a pack apart that lies on no volume; its members are unpacked again.
@@ -228,9 +256,10 @@ def _seal(
     }
     made = []
     for layout in layouts:
-        for member in layout.members:
+        described = parse(layout.study_json)
+        for member, item in zip(layout.members, described, strict=True):
             there = free.pop(member.instance_id, None)
-            if there != (member.sop_instance_uid, member.size_bytes, member.sha256):
+            if there != (member.sop_instance_uid, item.size_bytes, item.sha256):
                 raise StudyChanged(
                     f"study {study_uid}: instance {member.sop_instance_uid} is packed already, gone, or another by now;"
                     " look again"
@@ -245,6 +274,7 @@ def _seal(
                 "instance_count": len(layout.members),
                 "study_json": layout.study_json.decode("ascii"),
                 "created_at": now,
+                **pressed_values(described),
             },
         )
         place_members(connection, pack_id, layout.members)
@@ -258,7 +288,27 @@ def place_members(connection: Connection, pack_id: int, members: Sequence[Member
     statement = (
         update(table)
         .where(table.c.id == bindparam("instance"))
-        .values(pack_fk=pack_id, pack_offset_bytes=bindparam("offset"))
+        .values(
+            pack_fk=pack_id,
+            pack_offset_bytes=bindparam("offset"),
+            pack_size_bytes=bindparam("size"),
+            pack_sha256=bindparam("digest"),
+        )
     )
     for part in chunks(members):
-        connection.execute(statement, [{"instance": m.instance_id, "offset": m.offset_bytes} for m in part])
+        connection.execute(statement, [_placed(member) for member in part])
+
+
+def _placed(member: Member) -> dict[str, Any]:
+    size, digest = (member.size_bytes, member.sha256) if member.pressed else (None, None)
+    return {"instance": member.instance_id, "offset": member.offset_bytes, "size": size, "digest": digest}
+
+
+def pressed_values(described: Sequence[PackedInstance]) -> dict[str, int]:
+    """What the columns of a pack say of its compressed members."""
+    pressed = [item for item in described if item.pressed is not None]
+    return {
+        "pressed_instances": len(pressed),
+        "pressed_from_bytes": sum(item.size_bytes for item in pressed),
+        "pressed_to_bytes": sum(item.member_bytes for item in pressed),
+    }

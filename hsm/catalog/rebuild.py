@@ -3,11 +3,12 @@
 Everything may be told any number of times and in any order; what the catalog knows better is never overwritten.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from hsm.catalog.copy_steps import locked_copy, step_copy
 from hsm.catalog.database import AnyRow, Database
@@ -15,7 +16,7 @@ from hsm.catalog.errors import VolumeRefused
 from hsm.catalog.events import add
 from hsm.catalog.hierarchy import Place, count_in, place_of
 from hsm.catalog.intake import find_instance, instance_values, record_in
-from hsm.catalog.packs import place_members
+from hsm.catalog.packs import place_members, pressed_values
 from hsm.catalog.records import FoundPack, FoundVolume, OutcomeKind
 from hsm.catalog.rows import insert_new, insert_row
 from hsm.catalog.volume_steps import locked_volume, step_volume
@@ -50,7 +51,7 @@ class Rebuild:
         when description and members contradict each other.
         """
         packed = parse(found.study_json)
-        listed = [(item.header.sop_instance_uid, item.sha256) for item in packed]
+        listed = [(item.header.sop_instance_uid, item.member_sha256) for item in packed]
         if not packed or listed != [(member.sop_instance_uid, member.sha256) for member in found.members]:
             raise VolumeRefused(
                 f"pack {found.digest[:12]} on {found.barcode} says two things about its members: it is not taken over"
@@ -137,6 +138,7 @@ def _pack(connection: Connection, found: FoundPack, packed: tuple[PackedInstance
             "instance_count": len(packed),
             "study_json": found.study_json.decode("ascii"),
             "created_at": found.written_at,
+            **pressed_values(packed),
         },
     )
     if pack_id is None:
@@ -172,6 +174,7 @@ def _member(
     now: datetime,
 ) -> None:
     """Enter one member: as an instance, as the pack of a known instance, or as a version that was superseded."""
+    member = replace(member, pressed=item.pressed is not None)
     existing = find_instance(connection, item.header.sop_instance_uid)
     arrival = _as_arrival(item)
     if existing is None:
@@ -179,8 +182,7 @@ def _member(
         insert_row(connection, Instance, _released(arrival, place, pack_id, member))
         place.add(arrival)
     elif existing.sha256 == item.sha256 and existing.pack_id is None:
-        known = Member(existing.id, *_rest(member))
-        place_members(connection, pack_id, [known])
+        place_members(connection, pack_id, [replace(member, instance_id=existing.id)])
     elif existing.sha256 != item.sha256 and _is_older(connection, existing, item):
         place = _place(connection, arrival, places)
         _supersede(connection, existing, now)
@@ -189,17 +191,9 @@ def _member(
     else:
         values = {"pack_fk": pack_id, "replaced_at": now, "offset_bytes": member.offset_bytes}
         values |= {"sop_instance_uid": member.sop_instance_uid, "series_instance_uid": member.series_instance_uid}
-        insert_row(connection, SupersededMember, values | {"size_bytes": item.size_bytes, "sha256": item.sha256})
-
-
-def _rest(member: Member) -> tuple[Any, ...]:
-    return (
-        member.sop_instance_uid,
-        member.series_instance_uid,
-        member.offset_bytes,
-        member.size_bytes,
-        member.sha256,
-    )
+        insert_row(
+            connection, SupersededMember, values | {"size_bytes": item.member_bytes, "sha256": item.member_sha256}
+        )
 
 
 def _place(connection: Connection, arrival: Arrival, places: dict[str, Place]) -> Place:
@@ -217,6 +211,8 @@ def _released(arrival: Arrival, place: Place, pack_id: int, member: Member) -> d
         "pool_path": None,
         "pack_fk": pack_id,
         "pack_offset_bytes": member.offset_bytes,
+        "pack_size_bytes": member.size_bytes if member.pressed else None,
+        "pack_sha256": member.sha256 if member.pressed else None,
     }
 
 
@@ -232,7 +228,13 @@ def _is_older(connection: Connection, existing: StoredInstance, item: PackedInst
 
 
 def _supersede(connection: Connection, existing: StoredInstance, now: datetime) -> None:
-    offset = connection.execute(select(Instance.pack_offset_bytes).where(Instance.id == existing.id)).scalar_one()
+    offset, size_bytes, sha256 = connection.execute(
+        select(
+            Instance.pack_offset_bytes,
+            func.coalesce(Instance.pack_size_bytes, Instance.size_bytes),
+            func.coalesce(Instance.pack_sha256, Instance.sha256),
+        ).where(Instance.id == existing.id)
+    ).one()
     insert_row(
         connection,
         SupersededMember,
@@ -241,8 +243,8 @@ def _supersede(connection: Connection, existing: StoredInstance, now: datetime) 
             "sop_instance_uid": existing.sop_instance_uid,
             "series_instance_uid": existing.series_instance_uid,
             "offset_bytes": offset,
-            "size_bytes": existing.size_bytes,
-            "sha256": existing.sha256,
+            "size_bytes": size_bytes,
+            "sha256": sha256,
             "replaced_at": now,
         },
     )

@@ -155,6 +155,21 @@ class UnpackedStudy:
     instances: tuple[UnpackedInstance, ...]
 
 
+@dataclass(frozen=True)
+class Compression:
+    """What was compressed without loss on the way down: of packs that lie on media, or are about to."""
+
+    packs: int
+    instances: int
+    from_bytes: int  # as they were received
+    to_bytes: int  # as they lie in their packs
+
+    @property
+    def ratio(self) -> float:
+        """How many bytes became one; 1.0 where nothing was compressed."""
+        return self.from_bytes / self.to_bytes if self.to_bytes else 1.0
+
+
 class Layout(Protocol):
     """What seal needs of a laid out pack (hsm.format.pack.PackLayout)."""
 

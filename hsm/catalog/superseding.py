@@ -6,7 +6,7 @@ is taken apart; in a pack with copies, the pack stays as it is and remembers a s
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from hsm.catalog.database import RunAgain
 from hsm.catalog.packing import dissolve_in, pack_obstacle
@@ -20,7 +20,13 @@ def remove(connection: Connection, old: StoredInstance, now: datetime) -> str | 
     """Take the old version out of the catalog, or say in words why that cannot be now (nothing is changed then)."""
     study_id(connection, old.study_instance_uid, lock=True)
     row = connection.execute(
-        select(Instance.online_state, Instance.pack_fk, Instance.pack_offset_bytes)
+        select(
+            Instance.online_state,
+            Instance.pack_fk,
+            Instance.pack_offset_bytes,
+            func.coalesce(Instance.pack_size_bytes, Instance.size_bytes).label("member_bytes"),
+            func.coalesce(Instance.pack_sha256, Instance.sha256).label("member_sha256"),
+        )
         .where(Instance.id == old.id)
         .with_for_update(of=Instance)
     ).first()
@@ -41,8 +47,8 @@ def remove(connection: Connection, old: StoredInstance, now: datetime) -> str | 
                     "sop_instance_uid": old.sop_instance_uid,
                     "series_instance_uid": old.series_instance_uid,
                     "offset_bytes": row.pack_offset_bytes,
-                    "size_bytes": old.size_bytes,
-                    "sha256": old.sha256,
+                    "size_bytes": row.member_bytes,
+                    "sha256": row.member_sha256,
                     "replaced_at": now,
                 },
             )

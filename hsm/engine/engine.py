@@ -13,6 +13,7 @@ from hsm.cards import CardMaker
 from hsm.catalog import Catalog
 from hsm.catalog.errors import ReleaseRefused
 from hsm.engine import demand
+from hsm.engine.compressor import Compressor
 from hsm.engine.health import is_usable
 from hsm.engine.importer import Importer, foreign_jobs
 from hsm.engine.interrupted import Interrupted
@@ -25,7 +26,10 @@ from hsm.engine.runner import Runner
 from hsm.engine.settings import EngineSettings
 from hsm.facts import JobRecord, VolumePool
 from hsm.library import Library
+from hsm.lossless.presses import Presses
 from hsm.mover.context import MoverContext
+from hsm.mover.pressing import forget_written
+from hsm.mover.pressing import tidy as tidy_pressing
 from hsm.mover.release import finish_releases, release
 from hsm.orders.prefetching import prefetch
 from hsm.policy import Plan
@@ -46,7 +50,7 @@ from hsm.ticking import tick
 
 LEASE = "engine"
 LEFTOVER_AGE = timedelta(days=1)
-NO_SESSION = ROBOT_JOBS | {JobKind.RELEASE}
+NO_SESSION = ROBOT_JOBS | {JobKind.RELEASE, JobKind.COMPRESS}
 MOST_DRIVES = 256
 CARD_PATIENCE = timedelta(minutes=10)  # a release waits so long at most for the preview of its study
 ETA_NEWS = timedelta(seconds=10)
@@ -89,6 +93,7 @@ class Engine:
             keep_online_s=settings.keep_online_s,
             stable_after_s=settings.tick.stable_after_s,
             par2_redundancy_pct=settings.par2_redundancy_pct,
+            presses=Presses(settings.compression_workers),
         )
         self._runner = Runner(self._context, libraries, settings)
         self._running: dict[Future[None], tuple[Assignment, datetime]] = {}
@@ -96,6 +101,7 @@ class Engine:
         self._interrupted = Interrupted(catalog)
         self._operations = Operations(self._context, libraries, self._runner.report)
         self._importer = Importer(self._context, libraries, self._runner.report, settings.on_conflict)
+        self._compressor = Compressor(self._context, settings.tick.pack_max_bytes, self._runner.report)
         self._repacker = Repacker(self._context, settings.repack_window_bytes)
         self._repacks_due = True  # something ended that a repack may have waited for
         self._operator = Operator(catalog, libraries, clock)
@@ -143,6 +149,7 @@ class Engine:
         unwritten = self.catalog.copies.unwrite()
         requeued = self.catalog.jobs.interrupted(now)
         finished = finish_releases(self._context)
+        tidy_pressing(self._context)
         for library in self._libraries.values():
             try:
                 library.clean_up()
@@ -159,6 +166,7 @@ class Engine:
         """Wait for what runs, give the ownership back."""
         self._threads.shutdown(wait=True)
         self._operations.close()
+        self._compressor.close()
         if self._cards is not None:
             self._cards.close()
         self._reap()
@@ -174,6 +182,7 @@ class Engine:
         self._runner.breaker.reset()
         self._operator.there_is_news()
         self._repacks_due = True
+        forget_written(self._context)
         made = tick(self.catalog, self._pool, self._volume_pools, self.settings.tick, self.clock.now())
         prefetch(self.catalog, self.clock.now(), timedelta(seconds=self.settings.prefetch_ahead_s))
         if self._cards is not None:
@@ -234,13 +243,14 @@ class Engine:
         released = self._release([job for job in queue if job.kind is JobKind.RELEASE and self._has_card(job, now)])
         working = {(a.drive.library, a.drive.index): a.barcode for a, _ in self._running.values()}
         operated = self._operations.start([job for job in queue if job.kind in ROBOT_JOBS], working, now)
+        compressed = self._compressor.start([job for job in queue if job.kind is JobKind.COMPRESS])
         schedule = self._schedule([job for job in queue if job.kind not in NO_SESSION], now)
         by_id = {job.id: job for job in queue}
         for assignment in schedule.assignments:
             self._start(assignment, [by_id[work.job_id] for work in assignment.works], now)
         imported = self._import(foreign_jobs(queue), schedule, now)
         looked = self._operator.look() or imported
-        return answered or released or operated or looked or bool(schedule.assignments)
+        return answered or released or operated or compressed or looked or bool(schedule.assignments)
 
     def _step_repacks(self, now: datetime) -> None:
         if self._repacks_due:
@@ -387,6 +397,7 @@ class Engine:
             if error is not None:
                 self._interrupted.add(assignment)
                 log.error("session_broken", volume=assignment.barcode, reason=f"{type(error).__name__}: {error}")
+        self._compressor.reap()
         self._interrupted.settle(self.clock.now())
         if self._operations.reap(self.clock.now()):
             self._operator.there_is_news()
@@ -394,12 +405,13 @@ class Engine:
     def wait_for_a_drive(self, limit_s: float) -> None:
         """Return when some session or robot work ended, or after the limit (of real seconds)."""
         if self.is_working:
-            wait([*self._running, *self._operations.futures], timeout=limit_s, return_when=FIRST_COMPLETED)
+            working = [*self._running, *self._operations.futures, *self._compressor.futures]
+            wait(working, timeout=limit_s, return_when=FIRST_COMPLETED)
 
     @property
     def is_working(self) -> bool:
-        """Whether a drive or a robot is at work."""
-        return bool(self._running or self._operations.futures)
+        """Whether a drive, a robot or a codec is at work."""
+        return bool(self._running or self._operations.futures or self._compressor.futures)
 
     def drain(self, limit_s: float = float("inf")) -> bool:
         """Step until nothing runs and nothing more can be run now.

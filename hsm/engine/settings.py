@@ -27,6 +27,7 @@ class EngineSettings:
     drive_fails_after: int = 3  # errors in a row
     repack_window_bytes: int = 64 * 1024**3  # what waits between two volumes while one is emptied
     par2_redundancy_pct: int = 0
+    compression_workers: int = 0  # processes for codecs; 0: in the threads that ask
     on_conflict: OnConflict = "refuse"  # of discs that are taken in; see hsm/archive
     keep_jobs_s: float = 90 * 86400.0  # ended jobs are forgotten after
     keep_job_lines_s: float = 14 * 86400.0  # their logs go sooner

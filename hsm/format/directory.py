@@ -61,8 +61,9 @@ class Directory:
         self._leaves: dict[str, tuple[Record, Record]] = {}  # SOP Instance UID -> (series record, its own)
         self.private: list[str] = []  # SOP Instance UIDs with a record of type PRIVATE
 
-    def add(self, header: Header, file_id: str, path: Path) -> None:
+    def add(self, header: Header, file_id: str, path: Path, transfer_syntax_uid: str = "") -> None:
         """Reference one object. `file_id`: its place with `/` between components; `path`: where it can be read now.
+        `transfer_syntax_uid`: of that file, where it is not that of the header.
 
         An object that is there already, by its UID, is referenced at the new place instead.
         """
@@ -82,7 +83,7 @@ class Directory:
             "ReferencedFileID": file_id.replace("/", "\\"),
             "ReferencedSOPClassUIDInFile": header.sop_class_uid,
             "ReferencedSOPInstanceUIDInFile": uid,
-            "ReferencedTransferSyntaxUIDInFile": header.transfer_syntax_uid,
+            "ReferencedTransferSyntaxUIDInFile": transfer_syntax_uid or header.transfer_syntax_uid,
         }
         leaf = Record(kind, values)
         series.children.append(leaf)

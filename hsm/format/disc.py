@@ -95,7 +95,7 @@ def build_tree(root: Path, packs: Sequence[DiscPack], label: VolumeLabel, now: d
         headers.append(header)
         places = image_places(sequence, layout.members)
         for instance, place in zip(instances, places, strict=True):
-            directory.add(instance.header, place, root / place)
+            directory.add(instance.header, place, root / place, instance.member_syntax)
         rows.append(Row(sequence, instances, str(PurePosixPath(places[0]).parent.parent)))
     fixed = {
         "DICOMDIR": directory.encode(label.barcode, label.uuid),

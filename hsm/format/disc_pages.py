@@ -63,7 +63,7 @@ viewer; there is none on this disc. <a href="README.TXT">README.TXT</a> says how
 <table><tr>{head}</tr>
 {body}
 </table>
-<p>These data are confidential. They were stored as received.</p>
+<p>These data are confidential. They were stored as received, or compressed without loss.</p>
 </body></html>
 """
     return page.encode("utf-8")

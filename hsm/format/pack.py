@@ -36,6 +36,7 @@ class PackInput:
     size_bytes: int
     sha256: str  # of the stored file
     instance_id: int = 0
+    pressed: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def layout(study_json: bytes, inputs: Sequence[PackInput]) -> PackLayout:
             offset_bytes=entry.offset_bytes,
             size_bytes=entry.size_bytes,
             sha256=entry.sha256,
+            pressed=item.pressed,
         )
         for item, entry, (listed_uid, series_uid, _, _) in zip(inputs, frame.entries[1:], listed, strict=True)
     )

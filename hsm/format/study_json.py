@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from hsm.facts import Header, SeriesUid, SopInstanceUid, StudyUid
+from hsm.facts import Header, Pressed, SeriesUid, SopInstanceUid, StudyUid
 from hsm.format.errors import FormatTooNew, LayoutInvalid, StudyJsonInvalid
 from hsm.format.text import FORMAT_VERSION, canonical_json, is_digest, is_uid, parse_utc, utc_text
 
@@ -25,13 +25,14 @@ _STUDY: Final = (
 )
 _SERIES: Final = ("modality", "series_number", "series_description", "body_part", "series_date", "series_time")
 _INSTANCE: Final = ("sop_instance_uid", "sop_class_uid", "transfer_syntax_uid", "instance_number")
+_FILE: Final = ("size_bytes", "sha256", "dataset_offset", "dataset_sha256")
 _DATES: Final = frozenset({"birth_date", "study_date", "series_date"})
 _NUMBERS: Final = frozenset({"series_number", "instance_number"})
 
 
 @dataclass(frozen=True)
 class PackedInstance:
-    """One instance with all the catalog knows of it that does not change."""
+    """One instance with all the catalog knows of it that does not change: as it was received."""
 
     header: Header
     size_bytes: int  # of the stored file
@@ -40,6 +41,22 @@ class PackedInstance:
     dataset_offset: int
     received_at: datetime
     source_aet: str = ""
+    pressed: Pressed | None = None  # as it lies in the pack; None: as it was received
+
+    @property
+    def member_bytes(self) -> int:
+        """The size of the file in the pack."""
+        return self.pressed.size_bytes if self.pressed else self.size_bytes
+
+    @property
+    def member_sha256(self) -> str:
+        """The digest of the file in the pack."""
+        return self.pressed.sha256 if self.pressed else self.sha256
+
+    @property
+    def member_syntax(self) -> str:
+        """The transfer syntax of the file in the pack."""
+        return self.pressed.transfer_syntax_uid if self.pressed else self.header.transfer_syntax_uid
 
 
 @dataclass(frozen=True)
@@ -101,6 +118,7 @@ def build(instances: Sequence[PackedInstance]) -> bytes:
                 "dataset_offset": instance.dataset_offset,
                 "received_at": utc_text(instance.received_at),
                 **_filled([("source_aet", instance.source_aet)]),
+                **_pressed(instance),
             }
         )
     document = {
@@ -112,6 +130,20 @@ def build(instances: Sequence[PackedInstance]) -> bytes:
         "series": list(series.values()),
     }
     return canonical_json(document) + b"\n"
+
+
+def _pressed(instance: PackedInstance) -> dict[str, Any]:
+    """What is said of the file in the pack where that is not the one that was received."""
+    pressed = instance.pressed
+    if pressed is None:
+        return {}
+    received = {name: getattr(instance, name) for name in _FILE}
+    received |= {"transfer_syntax_uid": instance.header.transfer_syntax_uid, "pixel_vr": pressed.pixel_vr}
+    return {
+        **{name: getattr(pressed, name) for name in _FILE},
+        "transfer_syntax_uid": pressed.transfer_syntax_uid,
+        "received": received,
+    }
 
 
 def _load(data: bytes) -> dict[str, Any]:
@@ -192,13 +224,16 @@ def parse(data: bytes) -> tuple[PackedInstance, ...]:
 
 
 def _instance(middle: Mapping[str, Any], item: Mapping[str, Any]) -> PackedInstance:
-    lower = _read(item, _INSTANCE)
+    received = item.get("received", item)
+    lower = {**_read(item, _INSTANCE), "transfer_syntax_uid": received.get("transfer_syntax_uid", "")}
+    pressed = None
+    if "received" in item:
+        file = {name: item[name] for name in _FILE}
+        pressed = Pressed(item["transfer_syntax_uid"], pixel_vr=str(received["pixel_vr"]), **file)
     return PackedInstance(
         header=Header(**middle, **lower, instance_attributes=item.get("attributes", {})),
-        size_bytes=item["size_bytes"],
-        sha256=item["sha256"],
-        dataset_sha256=item["dataset_sha256"],
-        dataset_offset=item["dataset_offset"],
         received_at=parse_utc(item["received_at"]),
         source_aet=item.get("source_aet", ""),
+        pressed=pressed,
+        **{name: received[name] for name in _FILE},
     )

@@ -25,8 +25,9 @@ from hsm.format.disc import DiscReader, DiscTree, build_tree
 from hsm.format.errors import FormatError
 from hsm.format.label import VolumeLabel
 from hsm.library import DiscSession
-from hsm.mover.context import MoverContext, PackInconsistent, PackSource, PackTooLarge, SourceNotOnline, pack_source
+from hsm.mover.context import MoverContext, PackInconsistent, PackTooLarge, SourceNotOnline
 from hsm.mover.report import Report
+from hsm.mover.source import PackSource, pack_source
 from hsm.pool import PoolError
 
 log = structlog.get_logger()
@@ -69,6 +70,7 @@ class DiscWriter:
             # The source or the staging area failed; the disc was not touched.
             for load in loads:
                 self._context.stage.drop(load.source.record.digest)  # what of it was staged is read again
+                self._context.pressed.drop(load.source.record.digest)  # and what was compressed is compressed again
                 self._report.failed(load.job, error)
         except (DriverError, CatalogError) as error:
             for load in loads:
@@ -84,7 +86,7 @@ class DiscWriter:
                 continue
             try:
                 yield _Load(job, pack_source(self._context, job.pack_id))
-            except (SourceNotOnline, PackInconsistent) as error:
+            except (SourceNotOnline, PackInconsistent, PoolError, OSError) as error:
                 self._report.failed(job, error)
 
     @contextmanager

@@ -19,9 +19,10 @@ from hsm.format.errors import FormatError
 from hsm.format.header import KIND_CATALOG, KIND_PACK, PackHeader
 from hsm.format.pack import PackStream
 from hsm.library import TapeSession
-from hsm.mover.context import MoverContext, PackInconsistent, PackTooLarge, SourceNotOnline, pack_source
+from hsm.mover.context import MoverContext, PackInconsistent, PackTooLarge, SourceNotOnline
 from hsm.mover.labelling import label_tape
 from hsm.mover.report import Report
+from hsm.mover.source import pack_source
 from hsm.pool import PoolError
 
 CLOSE_BELOW_PCT = 1.0  # a tape with less room than this is closed rather than filled to the last block
@@ -99,7 +100,7 @@ class TapeWriter:
         context = self._context
         try:
             source = pack_source(context, _pack_of(job))
-        except (SourceNotOnline, PackInconsistent) as error:
+        except (SourceNotOnline, PackInconsistent, PoolError, OSError) as error:
             self._report.failed(job, error)
             return
         size_bytes, room_bytes = source.layout.size_bytes, self._room_bytes(volume, batch)
@@ -130,6 +131,7 @@ class TapeWriter:
         except (FormatError, PoolError, OSError) as error:
             # The source failed, not the tape: step back over the torn file and keep what came before it.
             context.stage.drop(source.record.digest)  # what of it was staged is read again
+            context.pressed.drop(source.record.digest)  # and what was compressed is compressed again
             batch.jobs.remove(job)
             batch.begun.remove(copy_id)
             context.catalog.copies.unwrite([copy_id])

@@ -14,9 +14,11 @@ from hsm.format.errors import FormatError
 from hsm.format.reading import extract
 from hsm.library import DiscSession, TapeSession
 from hsm.library.tape import record_at
+from hsm.lossless.press import NotRestored
 from hsm.mover.context import MoverContext
 from hsm.mover.repair import restore
 from hsm.mover.report import Report
+from hsm.mover.returning import Returning
 from hsm.pool import PoolError
 from hsm.states import IllegalTransition
 
@@ -49,6 +51,7 @@ class Recaller:
         self._session = session
         self._context = context
         self._report = report
+        self._cancelled: set[int] = set()
 
     def recall(self, job: JobRecord) -> None:
         """Bring the wanted instances of one pack online; each is compared with its digest before it counts.
@@ -68,7 +71,7 @@ class Recaller:
             if not self._repaired(job, error):
                 self._report.failed(job, error)
             return
-        except (PoolError, OSError, NoCopyHere) as error:
+        except (PoolError, OSError, NoCopyHere, NotRestored) as error:
             self._report.failed(job, error)
             return
         except DriverError as error:
@@ -87,15 +90,16 @@ class Recaller:
         self._report.moved(job, 0, f"repairing what was read from {barcode}")
         members = list(self._wanted(job, pack.id))
         sequence = self._copy(pack.id).sequence or 0
-        back: dict[int, PoolFile] = {}
-        try:
-            for member, chunks in restore(self._session, self._context.staging, sequence, pack.members, members):
-                back[member.instance_id] = self._store(pack, member, chunks)
-        except (DriverError, FormatError, PoolError, OSError) as error:
-            log.warning("disc_not_repaired", volume=barcode, reason=str(error), damage=str(damage))
-            return False
-        finally:
-            self._commit(back)
+        with Returning(self._context, pack) as returning:
+            try:
+                for member, chunks in restore(self._session, self._context.staging, sequence, pack.members, members):
+                    returning.put(member, chunks)
+                returning.finish()
+            except (DriverError, FormatError, PoolError, OSError, NotRestored) as error:
+                log.warning("disc_not_repaired", volume=barcode, reason=str(error), damage=str(damage))
+                return False
+            finally:
+                self._commit(returning.take())
         self._report.finished(job, f"back from {barcode}, which is damaged, by its recovery data")
         return True
 
@@ -116,21 +120,28 @@ class Recaller:
             raise NoCopyHere(f"recall job {job.id} names no pack")
         pack = catalog.packs.get(job.pack_id)
         copy = self._copy(pack.id)
-        done_bytes, back = 0, dict[int, PoolFile]()
-        try:
-            for run in runs(self._wanted(job, pack.id)):
-                for member, chunks in self._read(copy, run):
-                    back[member.instance_id] = self._store(pack, member, chunks)
-                    done_bytes += member.size_bytes
-                    self._report.moved(job, done_bytes, f"reading from {self._session.barcode}")
-                    if len(back) >= COMMIT_EVERY:
-                        self._commit(back)
-                        back = {}
-                    if self._report.cancelled(job):
-                        return False
-        finally:
-            self._commit(back)  # what is whole and durable is not read again because something behind it is damaged
-        return True
+        with Returning(self._context, pack) as returning:
+            try:
+                self._bring(job, pack, copy, returning)
+            finally:  # what is whole is not read again because something behind it is damaged
+                try:
+                    returning.finish()
+                finally:
+                    self._commit(returning.take())
+        return job.id not in self._cancelled
+
+    def _bring(self, job: JobRecord, pack: PackRecord, copy: CopyRecord, returning: Returning) -> None:
+        done_bytes = 0
+        for run in runs(self._wanted(job, pack.id)):
+            for member, chunks in self._read(copy, run):
+                returning.put(member, chunks)
+                done_bytes += member.size_bytes
+                self._report.moved(job, done_bytes, f"reading from {self._session.barcode}")
+                if returning.ready >= COMMIT_EVERY:
+                    self._commit(returning.take())
+                if self._report.cancelled(job):
+                    self._cancelled.add(job.id)
+                    return
 
     def _read(self, copy: CopyRecord, run: list[Member]) -> Iterator[tuple[Member, Iterator[bytes]]]:
         number, offset = record_at(run[0].offset_bytes)
@@ -139,14 +150,6 @@ class Recaller:
         else:
             records = self._session.reader().stream(copy.sequence or 0, offset)
         return extract(records, offset, run)
-
-    def _store(self, pack: PackRecord, member: Member, chunks: Iterator[bytes]) -> PoolFile:
-        with self._context.pool.incoming(member.size_bytes) as incoming:
-            for chunk in chunks:
-                incoming.file.write(chunk)
-            return self._context.pool.adopt(
-                incoming, pack.study_instance_uid, member.series_instance_uid, member.sop_instance_uid
-            )
 
     def _commit(self, back: dict[int, PoolFile]) -> None:
         if not back:

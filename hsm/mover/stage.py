@@ -44,6 +44,19 @@ class Stage:
                 raise
         half.rename(folder / str(member.offset_bytes))
 
+    def take(self, digest: PackDigest, member: Member, file: Path) -> None:
+        """Keep one member that lies whole in a file of the same file system; the file is gone then. Raises: OSError."""
+        folder = self._of(digest)
+        folder.mkdir(parents=True, exist_ok=True)
+        file.rename(folder / str(member.offset_bytes))
+
+    def digests(self) -> frozenset[PackDigest]:
+        """The packs of which anything waits here."""
+        try:
+            return frozenset(PackDigest(folder.name) for folder in self._root.iterdir())
+        except FileNotFoundError:
+            return frozenset()
+
     def open(self, digest: PackDigest, member: Member) -> BinaryIO:
         """One member from its beginning. Raises: OSError."""
         return (self._of(digest) / str(member.offset_bytes)).open("rb")

@@ -20,6 +20,8 @@ class CopyAction:
     rule: str
     line: int
     reason: str
+    compress: str = ""  # how unpacked instances are compressed before; size_bytes is what is expected after that
+    saves_bytes: int = 0  # about so much less than it would be uncompressed
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Totals:
     release: Count = Count()
     pin: Count = Count()
     pools: Mapping[str, PoolTotal] = field(default_factory=dict)
+    saved_bytes: int = 0  # about so much less is written because of lossless compression
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from hsm.policy.model import (
     Any,
     AvailabilityCondition,
     BetweenTimes,
+    Codec,
     Comparison,
+    Compress,
     Condition,
     Copy,
     Duration,
@@ -122,13 +124,7 @@ class _Builder:
         return name
 
     def _check_together(self, title: Token, actions: list[Action]) -> None:
-        for kind, word in (
-            (Release, "release"),
-            (Pin, "pin"),
-            (Verify, "verify"),
-            (Keep, "keep online"),
-            (Prefetch, "prefetch"),
-        ):
+        for kind, word in _ONCE:
             if sum(isinstance(action, kind) for action in actions) > 1:
                 self._fault(title, f'the rule says "{word}" more than once', "Leave one of them")
         if any(isinstance(a, Keep) for a in actions) and any(isinstance(a, Release) for a in actions):
@@ -168,6 +164,8 @@ class _Builder:
                 return Verify(self.duration(_trees(tree)[0], least=1))
             case "prefetch":
                 return self.prefetch(tree)
+            case "compress":
+                return Compress(self.codec(tree))
             case _:
                 return self.release(tree)
 
@@ -175,6 +173,20 @@ class _Builder:
         parts = {str(part.data): part for part in _trees(tree)}
         same = next((same for name, same in _SAME.items() if name in parts), Same.ANYTHING)
         return Prefetch(self.number(_tokens(tree)[0], least=1), same, self.duration(parts["duration"], least=1))
+
+    def codec(self, tree: Node) -> Codec:
+        names = [_tokens(child)[0] for child in _trees(tree)]
+        if not names:
+            return Codec.JPEG_LS
+        known = {codec.value.upper(): codec for codec in Codec}
+        name = self.name(names[0])
+        if name.upper() not in known:
+            words = list(known)
+            nearest = nearest_word(name, words)
+            advice = f'Did you mean "{nearest}"?' if nearest else f"Write {', '.join(words)}"
+            self._fault(names[0], f'"{name}" is no way to compress without loss', advice, nearest)
+            return Codec.JPEG_LS
+        return known[name.upper()]
 
     def pools(self, tree: Node) -> tuple[str, ...]:
         names: list[str] = []
@@ -274,8 +286,15 @@ class _Builder:
         return re.sub(r"\\(.)", r"\1", token[1:-1])
 
 
-_ONCE = ((Release, "release"), (Pin, "pin"), (Verify, "verify"), (Keep, "keep online"), (Prefetch, "prefetch"))
-_ACTIONS = frozenset({"copy", "keep", "release", "pin", "verify", "prefetch"})
+_ONCE: tuple[tuple[type[Action], str], ...] = (
+    (Release, "release"),
+    (Pin, "pin"),
+    (Verify, "verify"),
+    (Keep, "keep online"),
+    (Compress, "compress"),
+    (Prefetch, "prefetch"),
+)
+_ACTIONS = frozenset({"copy", "keep", "release", "pin", "verify", "compress", "prefetch"})
 
 
 def _comparison(tree: Node) -> Comparison:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from drivers.base import MediumKind
 from hsm.facts import VolumePool
 from hsm.policy.faults import Finding, nearest_word
-from hsm.policy.model import DEFAULT_COPIES, Copy, Keep, Policy, Prefetch, Release, Rule
+from hsm.policy.model import DEFAULT_COPIES, Compress, Copy, Keep, Policy, Prefetch, Release, Rule
 
 
 def check(policy: Policy, pools: Mapping[str, VolumePool]) -> tuple[Finding, ...]:
@@ -17,6 +18,7 @@ def check(policy: Policy, pools: Mapping[str, VolumePool]) -> tuple[Finding, ...
         *_unreachable(policy),
         *_same_condition(policy),
         *_limited_prefetches(policy),
+        *_pressed_discs(policy, pools),
     ]
     for rule in policy.rules:
         release = rule.first(Release)
@@ -124,6 +126,23 @@ def _limited_prefetches(policy: Policy) -> list[Finding]:
         for rule in policy.rules
         if rule.limits and rule.first(Prefetch)
     ]
+
+
+def _pressed_discs(policy: Policy, pools: Mapping[str, VolumePool]) -> list[Finding]:
+    used = [pool for pool in _copy_pools(policy) if pool in pools]
+    discs = [pool for pool in used if pools[pool].kind is MediumKind.DISC]
+    rule = next((rule for rule in policy.rules if rule.first(Compress)), None)
+    if rule is None:
+        return []
+    if not used:
+        return [Finding(rule.line, 1, False, f'rule "{rule.name}" compresses and no rule copies', "Only copies are")]
+    if not discs:
+        return []
+    message = f'rule "{rule.name}" compresses, and discs in "{discs[0]}" hold what is compressed, too'
+    advice = (
+        "Whoever reads these discs needs a viewer that knows JPEG-LS; leave it out for discs that you hand to others"
+    )
+    return [Finding(rule.line, 1, False, message, advice)]
 
 
 def _too_few(rule: Rule, release: Release) -> list[Finding]:

@@ -108,6 +108,7 @@ def _work(study: StudyFacts) -> list[str]:
         JobKind.RECALL: "a recall is on its way",
         JobKind.RELEASE: "a release is on its way",
         JobKind.REPACK: "a repack is on its way",
+        JobKind.COMPRESS: "it is being compressed",
     }
     phrases = [verbs[kind].format(subject) for kind, subject in sorted(study.active_jobs)]
     return [f"At work: {list_words(phrases)}."] if phrases else []

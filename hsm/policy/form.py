@@ -14,6 +14,7 @@ from hsm.policy.model import (
     AvailabilityCondition,
     BetweenTimes,
     Comparison,
+    Compress,
     Condition,
     Copy,
     Duration,
@@ -84,6 +85,7 @@ TESTS: Mapping[Shape, tuple[str, ...]] = {
 HOURS, DAYS = "hours", "days"
 COPY, KEEP, RELEASE, PIN, VERIFY, PREFETCH = "copy", "keep", "release", "pin", "verify", "prefetch"
 SAMES = tuple(Same)
+COMPRESS = "compress"
 STUDIES = "studies"
 
 
@@ -142,6 +144,7 @@ class ActionForm:
     last: str = ""
     same: str = ""
     note: str = ""
+    codec: str = ""
 
 
 @dataclass(frozen=True)
@@ -252,6 +255,8 @@ def _action(action: Action, note: str) -> ActionForm:
         case Prefetch(last, same, before):
             amount, unit = _duration(before)
             return ActionForm(PREFETCH, amount=amount, unit=unit, last=str(last), same=same.value, note=note)
+        case Compress(codec):
+            return ActionForm(COMPRESS, codec=codec.value, note=note)
 
 
 def names_text(names: tuple[str, ...]) -> str:

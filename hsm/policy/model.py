@@ -253,7 +253,20 @@ class Prefetch:
     before: Duration
 
 
-Action = Copy | Keep | Release | Pin | Verify | Prefetch
+class Codec(StrEnum):
+    """How objects may be compressed without loss, as it is written in a rule."""
+
+    JPEG_LS = "JPEG-LS"
+
+
+@dataclass(frozen=True)
+class Compress:
+    """What is copied is compressed without loss before, where that is proved for each object."""
+
+    codec: Codec = Codec.JPEG_LS
+
+
+Action = Copy | Keep | Release | Pin | Verify | Compress | Prefetch
 
 
 @dataclass(frozen=True)

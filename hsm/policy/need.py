@@ -7,7 +7,7 @@ from datetime import datetime
 from drivers.base import MediumKind
 from hsm.facts import CopyRecord, PackFacts, StudyFacts
 from hsm.policy.conditions import Moment, judge
-from hsm.policy.model import Copy, Keep, Pin, Policy, Release, Rule, Verify
+from hsm.policy.model import Compress, Copy, Keep, Pin, Policy, Release, Rule, Verify
 from hsm.policy.when import add, in_hours, last_use
 from hsm.states import (
     OUTSIDE_PLACES,
@@ -36,6 +36,7 @@ class Intent:
     fate: tuple[Rule, Keep | Release] | None = None
     pin: tuple[Rule, Pin] | None = None
     verify: tuple[Rule, Verify] | None = None
+    compress: tuple[Rule, Compress] | None = None
 
     @property
     def release(self) -> Release | None:
@@ -49,7 +50,7 @@ def open_rules(policy: Policy, moment: Moment) -> list[Rule]:
 
 
 def intent(rules: Sequence[Rule], study: StudyFacts, moment: Moment) -> Intent:
-    """Read the rules from top to bottom. In doubt a rule copies, keeps, pins and verifies, and does not release.
+    """Read the rules from top to bottom. In doubt a rule copies, keeps, pins and verifies; not more.
 
     What is prefetched is decided in hsm/orders.
     """
@@ -57,6 +58,7 @@ def intent(rules: Sequence[Rule], study: StudyFacts, moment: Moment) -> Intent:
     fate: tuple[Rule, Keep | Release] | None = None
     pin: tuple[Rule, Pin] | None = None
     verify: tuple[Rule, Verify] | None = None
+    compress: tuple[Rule, Compress] | None = None
     for rule in rules:
         answer = judge(rule.condition, study, moment)
         if answer is False:
@@ -74,7 +76,9 @@ def intent(rules: Sequence[Rule], study: StudyFacts, moment: Moment) -> Intent:
                     pin = pin or (rule, action)
                 case Verify():
                     verify = verify or (rule, action)
-    return Intent(copy_rules, fate, pin, verify)
+                case Compress():
+                    compress = compress or ((rule, action) if answer else None)
+    return Intent(copy_rules, fate, pin, verify, compress)
 
 
 def is_there(copy: CopyRecord, study: StudyFacts) -> bool:

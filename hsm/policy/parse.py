@@ -14,8 +14,8 @@ from hsm.policy.faults import Fault, PolicyInvalid, nearest_word
 from hsm.policy.model import Policy
 from hsm.policy.tokens import GRAMMAR, KEYWORDS, lex, spelling
 
-_CLAUSES = frozenset({"RULE", "WHEN", "ONLY", "AT", "COPY", "KEEP", "RELEASE", "PIN", "VERIFY", "PREFETCH"})
-_ACTIONS = frozenset({"COPY", "KEEP", "RELEASE", "PIN", "VERIFY", "PREFETCH"})
+_CLAUSES = frozenset({"RULE", "WHEN", "ONLY", "AT", "COPY", "KEEP", "RELEASE", "PIN", "VERIFY", "COMPRESS", "PREFETCH"})
+_ACTIONS = frozenset({"COPY", "KEEP", "RELEASE", "PIN", "VERIFY", "COMPRESS", "PREFETCH"})
 _LATE = frozenset({"WHEN", "ONLY", "AT"})
 _STAND_INS = {"NUMBER": "7", "TIME": "07:00", "NAME": "x", "TEXT": '"x"'}
 _END = "$END"

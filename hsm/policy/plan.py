@@ -36,6 +36,7 @@ from hsm.states import CopyState, JobKind, Place, VolumeState
 
 _A = TypeVar("_A", CopyAction, VerifyAction, PinAction)
 
+TYPICAL_SHARE = 0.5  # what lossless compression leaves of a study, until the archive has seen its own
 NOMINAL_BYTES = {MediumKind.TAPE: 12 * 10**12, MediumKind.DISC: 25_025_314_816}  # LTO-8, BD-R: for the estimate only
 
 
@@ -50,6 +51,7 @@ class _Draft:
     problems: list[Problem] = field(default_factory=list)
     unknown_pools: set[str] = field(default_factory=set)
     leaving_bytes: int = 0
+    pressed_share: float = TYPICAL_SHARE
 
 
 def plan(
@@ -63,12 +65,14 @@ def plan(
     done_today: Mapping[str, Done] | None = None,
     zone: tzinfo = UTC,
     volume_bytes: Mapping[str, int] | None = None,
+    pressed_share: float = TYPICAL_SHARE,
 ) -> Plan:
     """Everything the rules ask for now, each with its reason.
 
     Oldest first where limits leave something for later. max_releases caps the releases of one plan, and
     Plan.capped_releases says how many a person has not seen yet. done_today is needed by rules with a limit per day,
-    volume_bytes (capacity by pool) by the estimate of volumes only. Hours, days and ages are meant in zone.
+    volume_bytes (capacity by pool) by the estimate of volumes only, pressed_share (of a study, what lossless
+    compression leaves) by the estimate of sizes. Hours, days and ages are meant in zone.
     """
     planning = Planning(
         policy,
@@ -79,6 +83,7 @@ def plan(
         done_today=done_today,
         zone=zone,
         volume_bytes=volume_bytes,
+        pressed_share=pressed_share,
     )
     for study in studies:
         planning.add(study)
@@ -99,12 +104,13 @@ class Planning:
         done_today: Mapping[str, Done] | None = None,
         zone: tzinfo = UTC,
         volume_bytes: Mapping[str, int] | None = None,
+        pressed_share: float = TYPICAL_SHARE,
     ) -> None:
         self._disk, self._pools = disk, pools
         self._moment = Moment(now, zone)
         self._rules = open_rules(policy, self._moment)
         self._max_releases, self._done_today, self._volume_bytes = max_releases, done_today or {}, volume_bytes or {}
-        self._draft = _Draft()
+        self._draft = _Draft(pressed_share=pressed_share)
 
     def add(self, study: StudyFacts) -> None:
         """Hold one study against the rules."""
@@ -151,7 +157,7 @@ def _study(
         if pool not in pools:
             _say_unknown(draft, rule, pool)
         elif (JobKind.MIGRATE, pool) not in study.active_jobs:
-            _copy(draft, rule, study, pool, moment)
+            _copy(draft, rule, study, pool, moment, wanted)
     for pack in study.packs:
         for copy in pack.copies:
             _verify(draft, wanted, study, copy, moment)
@@ -171,7 +177,7 @@ def _say_unknown(draft: _Draft, rule: Rule, pool: str) -> None:
         draft.problems.append(Problem(None, sentence))
 
 
-def _copy(draft: _Draft, rule: Rule, study: StudyFacts, pool: str, moment: Moment) -> None:
+def _copy(draft: _Draft, rule: Rule, study: StudyFacts, pool: str, moment: Moment, wanted: Intent) -> None:
     missing = missing_packs(study, pool)
     sourceless = [p for p in missing if not p.online and not any(is_readable(copy) for copy in p.copies)]
     if sourceless:
@@ -179,14 +185,28 @@ def _copy(draft: _Draft, rule: Rule, study: StudyFacts, pool: str, moment: Momen
         sentence = f"{what} cannot be copied to {pool}: not on disk, and no readable copy is known."
         draft.problems.append(Problem(study.study_instance_uid, sentence))
     missing = [pack for pack in missing if pack not in sourceless]
-    unpacked = study.unpacked_instances > 0
+    unpacked = study.unpacked_instances > 0 and (JobKind.COMPRESS, "") not in study.active_jobs
     if not missing and not unpacked:
         return
-    size_bytes = sum(pack.size_bytes for pack in missing) + unpacked_bytes(study)
-    reason = copy_reason(rule, study, moment, pool, size_bytes, missing)
+    size_bytes = sum(pack.size_bytes for pack in missing) + unpacked * unpacked_bytes(study)
+    saves_bytes = int(unpacked_bytes(study) * (1 - draft.pressed_share)) if unpacked and wanted.compress else 0
+    size_bytes -= saves_bytes
+    pressing = wanted.compress if unpacked else None
+    reason = copy_reason(rule, study, moment, pool, size_bytes, missing, pressing)
     needs_recall = any(not pack.online for pack in missing)
     packs = len(missing) + unpacked
-    action = CopyAction(study.study_instance_uid, pool, size_bytes, packs, needs_recall, rule.name, rule.line, reason)
+    action = CopyAction(
+        study.study_instance_uid,
+        pool,
+        size_bytes,
+        packs,
+        needs_recall,
+        rule.name,
+        rule.line,
+        reason,
+        pressing[1].codec.value if pressing else "",
+        saves_bytes,
+    )
     draft.copies.append((study.received_at, action))
 
 
@@ -264,6 +284,7 @@ def _totals(
         release=_count(releases),
         pin=_count(pins),
         pools=by_pool,
+        saved_bytes=sum(copy.saves_bytes for copy in copies),
     )
 
 

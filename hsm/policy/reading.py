@@ -7,6 +7,7 @@ from datetime import time
 from hsm.policy.build import LARGEST_NUMBER, MOST_KINDS
 from hsm.policy.faults import nearest_word
 from hsm.policy.form import (
+    COMPRESS,
     COPY,
     DAYS,
     KEEP,
@@ -33,7 +34,9 @@ from hsm.policy.model import (
     Any,
     AvailabilityCondition,
     BetweenTimes,
+    Codec,
     Comparison,
+    Compress,
     Condition,
     Copy,
     Duration,
@@ -67,7 +70,14 @@ from hsm.states import Availability
 
 _NAME = re.compile(r'\s*(?:"((?:[^"\\]|\\["\\])*)"|([^,"]*))\s*(,|$)')
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::00)?")
-_WORDS = {KEEP: "keep online", RELEASE: "release", PIN: "pin", VERIFY: "verify", PREFETCH: "prefetch"}
+_WORDS = {
+    KEEP: "keep online",
+    RELEASE: "release",
+    PIN: "pin",
+    VERIFY: "verify",
+    COMPRESS: "compress",
+    PREFETCH: "prefetch",
+}
 
 Faults = dict[str, str]  # by the field's path: "when.0.value", "do.1.pools"
 
@@ -194,6 +204,8 @@ class _Reader:
             same = Same(action.same) if action.same in set(Same) else Same.ANYTHING
             before = self.duration(action.amount, action.unit, path, "amount", 1)
             return Prefetch(self.number(action.last, f"{path}.last", 1), same, before)
+        if action.kind == COMPRESS:
+            return Compress(self.codec(action.codec, f"{path}.codec"))
         if action.kind != RELEASE:
             self.faults[path] = "Choose what the rule does."
         copies = self.number(action.copies, f"{path}.copies", 1)
@@ -206,6 +218,13 @@ class _Reader:
                 f"{copy} cannot be on {kinds} kinds of media: ask for {kinds} verified copies."
             )
         return Release(copies, kinds, action.when_needed)
+
+    def codec(self, name: str, path: str) -> Codec:
+        for codec in Codec:
+            if name.strip().upper() in ("", codec.value):
+                return codec
+        self.faults[path] = f"Choose one of {', '.join(Codec)}."
+        return Codec.JPEG_LS
 
     def together(self, actions: tuple[ActionForm, ...]) -> None:
         kinds = [action.kind for action in actions]

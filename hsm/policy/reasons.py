@@ -4,7 +4,7 @@ from datetime import datetime
 
 from hsm.facts import CopyRecord, DiskFacts, PackFacts, StudyFacts
 from hsm.policy.conditions import Moment, because
-from hsm.policy.model import Release, Rule
+from hsm.policy.model import Compress, Release, Rule
 from hsm.policy.release import used_pct, volumes_that_prove
 from hsm.policy.words import count_words, list_words, size_words, span_words, time_words
 from hsm.states import CopyState
@@ -20,14 +20,27 @@ def _sentence(rule: Rule, facts: list[str], result: str) -> str:
 
 
 def copy_reason(
-    rule: Rule, study: StudyFacts, moment: Moment, pool: str, size_bytes: int, missing: list[PackFacts]
+    rule: Rule,
+    study: StudyFacts,
+    moment: Moment,
+    pool: str,
+    size_bytes: int,
+    missing: list[PackFacts],
+    pressing: tuple[Rule, Compress] | None = None,
 ) -> str:
     """Why a copy is made."""
     facts = because(rule.condition, study, moment)
     offline = [pack for pack in missing if not pack.online]
     again = " again" if any(copy.pool == pool for pack in missing for copy in pack.copies) else ""
     source = ", after a recall because not all of it is on disk" if offline else ""
-    return _sentence(rule, facts, f"a copy of {size_words(size_bytes)} is made in {pool}{again}{source}")
+    about = "about " if pressing else ""
+    pressed = ""
+    if pressing:
+        by = "" if pressing[0] == rule else f" as {rule_title(pressing[0])} asks"
+        pressed = f", compressed losslessly with {pressing[1].codec.value} before{by}"
+    return _sentence(
+        rule, facts, f"a copy of {about}{size_words(size_bytes)} is made in {pool}{again}{source}{pressed}"
+    )
 
 
 def verify_reason(copy: CopyRecord) -> str:

@@ -9,6 +9,7 @@ from hsm.policy.model import (
     AvailabilityCondition,
     BetweenTimes,
     Comparison,
+    Compress,
     Condition,
     Copy,
     Duration,
@@ -103,6 +104,8 @@ def action_text(action: Action) -> str:
             alike = "" if same is Same.ANYTHING else f" of the same {same.value}"
             priors = count_words(last, "prior")
             return f"prefetch the last {priors}{alike} {duration_text(before)} before the appointment"
+        case Compress(codec):
+            return f"compress losslessly with {codec.value}"
         case Release():
             return _release(action)
 

@@ -97,6 +97,6 @@ def target_syntax(stored: str, wanted: Sequence[str], native: bool, decodable: b
     """
     if ANY in wanted or stored in wanted:
         return stored
-    if native and IMPLICIT in wanted and EXPLICIT not in wanted:
-        return IMPLICIT
-    return EXPLICIT if EXPLICIT in wanted and (native or decodable) else None
+    if not native and not decodable:
+        return None
+    return next((target for target in (EXPLICIT, IMPLICIT) if target in wanted), None)

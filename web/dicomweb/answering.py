@@ -12,7 +12,8 @@ from hsm.facts import StoredInstance
 from hsm.format.text import is_uid
 from hsm.pool import PoolFileMissing
 from hsm.rendering import NotRendered, RenderersBusy
-from web.dicomweb import accept, frames, objects
+from hsm.transcoding import NotTranscodable
+from web.dicomweb import accept, frames
 from web.services import services
 
 PREFIX = "/dicom-web"
@@ -70,7 +71,7 @@ def streamed(body: Iterator[bytes], content_type: str) -> Response:
         abort(503, f"{error}.")
     except NotRendered as error:
         abort(404 if error.missing else 406, f"No picture: {error}.")
-    except (objects.NotConvertible, MetadataUnreadable, frames.FramesUnreadable) as error:
+    except (NotTranscodable, MetadataUnreadable, frames.FramesUnreadable) as error:
         abort(406, f"{error}.")
 
     def rest() -> Iterator[bytes]:

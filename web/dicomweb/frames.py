@@ -14,8 +14,8 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels.utils import get_expected_length, pixel_array
 
 from hsm.elements import FileSource, Malformed, encoding_of, read_element_header
+from hsm.transcoding import can_decode, is_native, swapped
 from web.dicomweb.accept import ANY, EXPLICIT, OCTETS, Range
-from web.dicomweb.objects import can_decode, is_native
 
 MAX_FRAMES_ASKED = 1000
 # how a compressed frame is called outside of DICOM. Source: PS3.18 table 8.7.3-5
@@ -138,7 +138,8 @@ class FrameReader:
         self._stream.seek(self._at + index * size)
         data = self._stream.read(size)
         big = self.transfer_syntax_uid == "1.2.840.10008.1.2.2"
-        return _swapped(data, int(self.dataset.get("BitsAllocated", 8)) // 8) if big else data
+        width = int(self.dataset.get("BitsAllocated", 8)) // 8
+        return swapped(data, width) if big and width > 1 else data
 
     def _frame_bits(self) -> int:
         whole = int(self.dataset.Rows) * int(self.dataset.Columns) * int(self.dataset.SamplesPerPixel)
@@ -159,16 +160,6 @@ class FrameReader:
         return get_frame(
             self._stream, index, extended_offsets=tables if all(tables) else None, number_of_frames=self.frames
         )
-
-
-def _swapped(data: bytes, width: int) -> bytes:
-    """The bytes of each pixel turned around."""
-    if width < 2:
-        return data
-    turned = bytearray(data)
-    for at in range(width):
-        turned[at::width] = data[width - 1 - at :: width]
-    return bytes(turned)
 
 
 def numbers_of(text: str) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from hsm.dicom_json import addressed
 from hsm.facts import StoredInstance
 from hsm.query.answers import answers
 from hsm.query.model import Level
+from hsm.transcoding import can_decode, is_native
 from web.access.gate import needs
 from web.dicomweb import accept, frames, metadata, objects
 from web.dicomweb.answering import PREFIX, address_of, headers_of, instances_at, shelf, streamed, touched, wanted_types
@@ -130,8 +131,8 @@ def _objects(found: Sequence[StoredInstance]) -> Response:
     plan = []
     for each in found:
         stored = each.transfer_syntax_uid
-        target = accept.target_syntax(stored, syntaxes, objects.is_native(stored), objects.can_decode(stored))
-        if target is None or (target != stored and each.size_bytes > objects.MAX_CONVERTED_BYTES):
+        target = accept.target_syntax(stored, syntaxes, is_native(stored), can_decode(stored))
+        if target is None:
             abort(406, f"An object is stored as {stored} and cannot be given otherwise: ask for transfer-syntax=*.")
         plan.append((each, target))
     if (waiting := not_online(found)) is not None:
@@ -148,14 +149,13 @@ def _objects(found: Sequence[StoredInstance]) -> Response:
 
 
 def one_object(instance: StoredInstance, target: str) -> Iterator[bytes]:
-    """The bytes of one object in a transfer syntax. Raises: what `Archive.open` raises, NotConvertible."""
-    stream = services().archive.open(instance)
+    """The bytes of one object in a transfer syntax. Raises: what `Archive.open` raises, NotTranscodable."""
+    archive = services().archive
     if target == instance.transfer_syntax_uid:
-        yield from objects.pieces(stream)
+        yield from objects.pieces(archive.open(instance))
         return
-    with stream:
-        made = objects.converted(stream, target)
-    yield from objects.pieces(made)
+    with archive.transcoded(instance, target) as made:
+        yield from objects.pieces(made.file)
 
 
 @pages.get("/studies/<study>/metadata")

@@ -10,8 +10,9 @@ from flask import Blueprint, Response, abort, request
 from hsm.access.roles import Right
 from hsm.facts import StoredInstance
 from hsm.rendering.wish import Form
+from hsm.transcoding import can_decode, is_native
 from web.access.gate import needs
-from web.dicomweb import accept, objects, pictures
+from web.dicomweb import accept, pictures
 from web.dicomweb.answering import PREFIX, instances_at, streamed, touched
 from web.dicomweb.awaiting import not_online
 from web.dicomweb.rendering import CACHING, answers_refusals, draw
@@ -65,8 +66,8 @@ def _whole(found: Sequence[StoredInstance]) -> Response:
         if name in request.args:
             abort(400, f"{name} is of pictures: a whole object has none of it.")
     stored, wanted = found[0].transfer_syntax_uid, request.args.get("transferSyntax") or accept.EXPLICIT
-    target = accept.target_syntax(stored, (wanted,), objects.is_native(stored), objects.can_decode(stored))
-    if target is None or (target != stored and found[0].size_bytes > objects.MAX_CONVERTED_BYTES):
+    target = accept.target_syntax(stored, (wanted,), is_native(stored), can_decode(stored))
+    if target is None:
         abort(406, f"The object is stored as {stored} and cannot be given otherwise: ask for transferSyntax=*.")
     if (waiting := not_online(found)) is not None:
         return waiting

@@ -93,6 +93,13 @@ def _holdings(now: datetime, read: Readings) -> Iterator[Metric]:
         yield gauge(f"firn_{name}", words, [({}, float(value))])
     copies = [({"state": state.value}, float(number)) for state, number in sorted(counts.copies.items())]
     yield gauge("firn_copies", "Copies of packs by state.", copies, "state")
+    pressed = read.compression
+    for name, words, value in (
+        ("instances", "Instances that lie compressed without loss in their packs.", pressed.instances),
+        ("from_bytes", "Their size as they were received.", pressed.from_bytes),
+        ("to_bytes", "Their size in the packs.", pressed.to_bytes),
+    ):
+        yield gauge(f"firn_compressed_{name}", words, [({}, float(value))])
     waits = safe.oldest_received_at
     words = "Since the oldest study arrived that has too few verified copies; 0 when there is none."
     yield gauge("firn_oldest_unsafe_seconds", words, [({}, (now - waits).total_seconds() if waits else 0.0)])

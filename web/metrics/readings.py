@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from hsm.catalog import Catalog
 from hsm.catalog.figures import Flow
+from hsm.catalog.records import Compression
 from hsm.facts import DiskFacts
 from hsm.figures.questions import VolumeGroup, volume_groups
 from hsm.models import Event
@@ -37,6 +38,7 @@ class Readings:
     recalled: Flow
     events: Mapping[str, int]  # of the last hour, by level
     copied_at: datetime | None
+    compression: Compression
 
 
 def readings(house: Services, now: datetime) -> Readings:
@@ -46,7 +48,9 @@ def readings(house: Services, now: datetime) -> Readings:
     tiers, _ = remembered("tiers", COSTLY_MAX_AGE_S, lambda: all_tiers(catalog, house.volume_pools, now), now).value
     running = catalog.jobs.list(states=(JobState.RUNNING,), limit=200)
     copies = catalog.events.list(limit=1, name="catalog_copied")
+    compression = remembered("compression", COSTLY_MAX_AGE_S, catalog.packs.compression, now).value
     return Readings(
+        compression=compression,
         engine=catalog.leases.holder(ENGINE_LEASE, now),
         disk=_disk(house),
         tiers=tuple(tiers),

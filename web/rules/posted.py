@@ -89,5 +89,6 @@ def _action(fields: Fields, path: str) -> ActionForm:
         when_needed=f"{path}.when_needed" in fields,
         last=_line(fields, f"{path}.last"),
         same=_line(fields, f"{path}.same"),
+        codec=_line(fields, f"{path}.codec"),
         note=_lines(fields, f"{path}.note"),
     )

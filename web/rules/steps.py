@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from hsm.policy.form import (
+    COMPRESS,
     COPY,
     DAYS,
     HOURS,
@@ -23,7 +24,7 @@ from hsm.policy.form import (
     ScheduleForm,
     Shape,
 )
-from hsm.policy.model import Same, Unit
+from hsm.policy.model import Codec, Same, Unit
 from hsm.policy.words import SIZE_UNITS
 
 SAVE = "save"
@@ -35,6 +36,7 @@ NEW_ACTIONS = {
     PIN: ActionForm(PIN, amount="30", unit=Unit.DAY.value),
     VERIFY: ActionForm(VERIFY, amount="2", unit=Unit.YEAR.value),
     PREFETCH: ActionForm(PREFETCH, amount="12", unit=Unit.HOUR.value, last="3", same=Same.EITHER.value),
+    COMPRESS: ActionForm(COMPRESS, codec=Codec.JPEG_LS.value),
 }
 NEW_SCHEDULES = {HOURS: ScheduleForm(HOURS, "20:00", "06:00"), DAYS: ScheduleForm(DAYS)}
 TIMES = tuple(unit.value for unit in Unit)

@@ -10,7 +10,7 @@ from hsm.access.roles import Right
 from hsm.catalog.errors import DraftChanged
 from hsm.catalog.records import DraftRecord
 from hsm.policy.form import SAMES, SUBJECTS, TESTS, RuleForm, Shape
-from hsm.policy.model import Period, Weekday
+from hsm.policy.model import Codec, Period, Weekday
 from hsm.policy.notes import rule_text
 from hsm.policy.pieces import Piece, Pieces, lead_of, split
 from hsm.policy.reading import Faults, comment_in, read_form
@@ -236,6 +236,7 @@ def _form_page(
         weekdays=tuple(Weekday),
         periods=tuple(Period),
         new_actions=NEW_ACTIONS,
+        codecs=[codec.value for codec in Codec],
         new_schedules=NEW_SCHEDULES,
     )
     return make_response(page, status)

@@ -92,6 +92,7 @@ def show(uid: str) -> str:
         card_is_made=card_is_made,
         destinations=house.destinations(),
         deliveries=catalog.deliveries.list(study_uid=uid, limit=5),
+        compression=catalog.packs.compression(uid),
         volumes=catalog.studies.volumes_of([uid]).get(uid, ()),
         jobs=[job for job in catalog.jobs.list(study_uid=uid, limit=20) if job.kind is not JobKind.RECALL],
     )

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
@@ -157,3 +158,36 @@ def test_getscu_receives_what_it_asked_for(node: Node, tmp_path: Path) -> None:
         "1.2.3.1.1": pydicom.dcmread(io.BytesIO(contents[0])),
         "1.2.3.2.2": pydicom.dcmread(io.BytesIO(contents[1])),
     }
+
+
+def test_a_workstation_that_takes_one_uncompressed_syntax_only_gets_everything_in_it(
+    start: Started, free_port: int, tmp_path: Path
+) -> None:
+    """movescu takes implicit VR and nothing else; what is stored compressed is decompressed for it."""
+    folder = tmp_path / "got"
+    folder.mkdir()
+    node = start(peers={"MOVESCU": Peer("127.0.0.1", free_port)})
+    lossless = tmp_path / "lossless.dcm"
+    assert tool("dcmcjpeg", "+e1", FILES / "MR_small_implicit.dcm", lossless).returncode == 0
+    paths = (FILES / "JPEG2000.dcm", FILES / "SC_rgb_rle.dcm", lossless, FILES / "JPEG-lossy.dcm")
+    stored: dict[str, pydicom.FileDataset] = {}
+    for path in paths:
+        content = pydicom.dcmread(path)
+        content.StudyInstanceUID, content.SeriesInstanceUID = "1.2.3", "1.2.3.1"
+        content.SOPInstanceUID = f"1.2.3.1.{len(stored) + 1}"
+        content.file_meta.MediaStorageSOPInstanceUID = content.SOPInstanceUID
+        out = io.BytesIO()
+        content.save_as(out)
+        node.receive(out.getvalue())
+        stored[str(content.SOPInstanceUID)] = content
+    done = tool(
+        "movescu", "+xi", "-S", "-aet", "MOVESCU", "-aem", "MOVESCU", "--port", free_port, "-od", folder, *to(node),
+        "-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID=1.2.3",
+    )  # fmt: skip
+    got = {str(each.SOPInstanceUID): each for each in map(pydicom.dcmread, folder.iterdir())}
+    assert {each.file_meta.TransferSyntaxUID for each in got.values()} == {"1.2.840.10008.1.2"}
+    refused = next(uid for uid, each in stored.items() if each.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.51")
+    assert got.keys() == stored.keys() - {refused}  # 12-bit lossy JPEG: no decoder
+    for uid, each in got.items():
+        assert np.array_equal(each.pixel_array, stored[uid].pixel_array)
+    assert "Warning: " in done.stdout + done.stderr

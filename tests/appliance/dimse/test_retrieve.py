@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 
 from appliance.dimse.commands import Code, Field
@@ -30,6 +30,7 @@ from tests.appliance.dimse.raw import (
 from tests.hsm.objects import CT, TEST_DATA, dataset, part10, stored_data_set
 
 J2K = "1.2.840.10008.1.2.4.90"
+MPEG4 = "1.2.840.10008.1.2.4.102"
 Started = Callable[..., Node]
 Receivers = Callable[..., Receiver]
 
@@ -108,6 +109,7 @@ def test_a_receiver_of_the_default_syntax_gets_uncompressed_objects_written_anew
         part10(dataset(Rows=5)),
         part10(dataset(SOPInstanceUID="1.2.3.5"), ExplicitVRBigEndian),
         part10(dataset(SOPInstanceUID="1.2.3.6", Rows=6), DeflatedExplicitVRLittleEndian),
+        part10(dataset(SOPInstanceUID="1.2.3.7"), UID(MPEG4)),
         compressed,
     )
     study = next(
@@ -117,12 +119,15 @@ def test_a_receiver_of_the_default_syntax_gets_uncompressed_objects_written_anew
     )
     with node.peer((STUDY_MOVE, EXPLICIT)) as peer:
         status, words, counters, failed = move(peer, keys("STUDY", StudyInstanceUID="1.2.3"))
-        assert (status, counters, failed) == (0xB000, (2, 1, 0), ["1.2.3.5"])
+        assert (status, counters, failed) == (0xB000, (3, 1, 0), ["1.2.3.7"])
         assert words.startswith("receiver does not take transfer syntax")
         status, words, counters, _ = move(peer, keys("STUDY", StudyInstanceUID=study))
         assert (status, counters) == (0xA702, (0, 1, 0))
         assert words == "receiver does not take this SOP class"
     assert destination.objects["1.2.3.4"] == stored_data_set(part10(dataset(Rows=5), ImplicitVRLittleEndian))
+    assert destination.objects["1.2.3.5"] == stored_data_set(
+        part10(dataset(SOPInstanceUID="1.2.3.5"), ImplicitVRLittleEndian)
+    )
     assert destination.objects["1.2.3.6"] == stored_data_set(
         part10(dataset(SOPInstanceUID="1.2.3.6", Rows=6), ImplicitVRLittleEndian)
     )
@@ -348,8 +353,9 @@ def test_a_peer_that_answers_something_else_is_cut_off(node: Node) -> None:
 
 def test_contexts_are_proposed_one_a_combination_with_the_default_behind() -> None:
     assert proposals([(CT, EXPLICIT), (CT, EXPLICIT), (CT, J2K)]) == [[(CT, EXPLICIT), (CT, J2K), (CT, IMPLICIT)]]
-    assert proposals([(CT, J2K)]) == [[(CT, J2K)]]
-    assert proposals([(CT, IMPLICIT)]) == [[(CT, IMPLICIT)]]
+    assert proposals([(CT, J2K)]) == [[(CT, J2K), (CT, EXPLICIT), (CT, IMPLICIT)]]
+    assert proposals([(CT, IMPLICIT)]) == [[(CT, IMPLICIT), (CT, EXPLICIT)]]
+    assert proposals([(CT, MPEG4)]) == [[(CT, MPEG4)]]
 
 
 def test_more_combinations_than_one_association_holds_make_several() -> None:

@@ -134,3 +134,13 @@ def test_faults_come_first_and_then_the_order_of_the_text() -> None:
     assert [finding.is_fault for finding in result] == [True, False, False, False]
     assert [finding.line for finding in result] == [3, 1, 1, 1]
     assert all(finding.column == 1 for finding in result)
+
+
+def test_compression_is_warned_of_where_discs_hold_it_and_where_nothing_is_copied() -> None:
+    pressing = 'rule "smaller":\n compress losslessly\n'
+    tapes = parse('rule "c":\n copy to tape_a, tape_b\n' + pressing)
+    assert not [finding for finding in check(tapes, POOLS) if "compress" in finding.message]
+    (disc,) = [f for f in check(parse(ALL + pressing), POOLS) if "compress" in f.message]
+    assert "JPEG-LS" in disc.advice and not disc.is_fault
+    (nothing,) = [f for f in check(parse(pressing), POOLS) if "compress" in f.message]
+    assert "no rule copies" in nothing.message

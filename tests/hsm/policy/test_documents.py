@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 MANUAL = (ROOT / "docs" / "POLICIES.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```policy\n(.*?)```", MANUAL, re.DOTALL)
 ROWS = re.findall(r"^\| `([^`]+)` \|", MANUAL, re.MULTILINE)
-ACTION_WORDS = ("copy", "keep", "release", "pin", "verify", "prefetch")
+ACTION_WORDS = ("copy", "keep", "release", "pin", "verify", "compress", "prefetch")
 POOLS = {
     name: VolumePool(name, MediumKind.DISC if name == "disc" else MediumKind.TAPE, "lib", ("*",))
     for name in ("tape_a", "tape_b", "tape_r", "disc")

@@ -15,7 +15,9 @@ from hsm.policy.model import (
     Any,
     AvailabilityCondition,
     BetweenTimes,
+    Codec,
     Comparison,
+    Compress,
     Condition,
     Copy,
     Duration,
@@ -138,6 +140,8 @@ def test_a_condition_means_what_it_says(text: str, expected: Condition) -> None:
         ("release after 3 verified copies when space is needed", Release(3, 1, True)),
         ("pin for 2 weeks", Pin(Duration(2, Unit.WEEK))),
         ("verify every 2 years", Verify(Duration(2, Unit.YEAR))),
+        ("compress losslessly with jpeg-ls", Compress(Codec.JPEG_LS)),
+        ("compress losslessly", Compress(Codec.JPEG_LS)),
     ],
 )
 def test_an_action_means_what_it_says(text: str, expected: Action) -> None:
@@ -257,7 +261,12 @@ copies = st.lists(names, min_size=1, max_size=3, unique=True).map(lambda pools: 
 def rules(draw: st.DrawFn, name: str = "r") -> Rule:
     once: list[Action] = draw(
         st.lists(
-            st.one_of(st.one_of(st.just(Keep()), releases), st.builds(Pin, durations), st.builds(Verify, spans)),
+            st.one_of(
+                st.one_of(st.just(Keep()), releases),
+                st.builds(Pin, durations),
+                st.builds(Verify, spans),
+                st.just(Compress()),
+            ),
             max_size=3,
             unique_by=lambda action: "fate" if isinstance(action, Keep | Release) else type(action).__name__,
         )
@@ -387,6 +396,10 @@ def test_the_error_says_which_policy_and_every_fault() -> None:
         ('rule "a":\n release\n release', (1, 6), ['"release" more than once']),
         ('rule "a":\n pin for 1 day\n pin for 2 days', (1, 6), ['"pin" more than once']),
         ('rule "a":\n verify every 1 day\n verify every 2 days', (1, 6), ['"verify" more than once']),
+        ('rule "a":\n compress losslessly\n compress losslessly', (1, 6), ['"compress" more than once']),
+        ('rule "a":\n compress losslessly with JPEG-LX', (2, 27), ["no way to compress", '"JPEG-LS"']),
+        ('rule "a":\n compress losslessly with zip', (2, 27), ["Write JPEG-LS"]),
+        ('rule "a":\n compres losslessly', (2, 2), ['"compress"']),
         ('rule "a":\n verify every 0 days', (2, 15), ["at least 1"]),
         ('rule "a":\n at most 0 studies per tick\n release', (2, 10), ["at least 1"]),
         ('rule "a":\n at most 0 GB per tick\n release', (2, 10), ["at least 1"]),

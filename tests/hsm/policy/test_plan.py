@@ -543,3 +543,20 @@ def test_an_age_rule_uses_the_study_date() -> None:
     text = 'rule "old":\n when age at least 1 year\n release'
     assert planned(text, two_copies(study_date=date(2025, 3, 2))).releases
     assert not planned(text, two_copies(study_date=date(2025, 3, 3))).releases
+
+
+def test_what_is_compressed_before_is_said_and_counted_at_what_it_is_expected_to_take() -> None:
+    new = study(size_bytes=100 * MB, unpacked_instances=10, instance_count=10)
+    text = 'rule "smaller":\n when modality is CT\n compress losslessly with JPEG-LS\n' + COPIES
+    made = planned(text, new, pressed_share=0.4)
+    assert [(c.compress, c.size_bytes, c.saves_bytes) for c in made.copies] == [("JPEG-LS", 40 * MB, 60 * MB)] * 2
+    assert made.totals.saved_bytes == 120 * MB
+    reason = made.copies[0].reason
+    assert 'about 40.0 MB is made in tape_a, compressed losslessly with JPEG-LS before as Rule "smaller"' in reason
+    assert planned(COPIES + "\n compress losslessly", new).copies[0].reason.endswith("with JPEG-LS before.")
+    working = replace(new, active_jobs=frozenset({(JobKind.COMPRESS, "")}))
+    assert planned(text, working).copies == ()
+    packed = study(pack(), size_bytes=100 * MB)
+    assert {(c.compress, c.saves_bytes) for c in planned(text, packed).copies} == {("", 0)}
+    unknown = 'rule "smaller":\n when patient age below 3 years\n compress losslessly\n' + COPIES
+    assert planned(unknown, replace(new, patient_birth_date=None)).copies[0].compress == ""

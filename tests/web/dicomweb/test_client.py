@@ -10,7 +10,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from hsm.access.roles import Role
 from hsm.states import Availability
-from tests.support.studies import PEOPLE, ct_study, encode, one_of_each_kind, small_ct, us_study
+from tests.support.studies import PEOPLE, compress_rle, ct_study, encode, one_of_each_kind, small_ct, us_study
 from tests.web.dicomweb.conftest import House
 
 
@@ -86,6 +86,14 @@ def test_an_object_comes_in_the_transfer_syntax_that_was_asked_for(house: House,
     assert answer.status_code == 200
     got = pydicom.dcmread(io.BytesIO(answer.content))
     assert got.file_meta.TransferSyntaxUID == syntax and got.PixelData == one.PixelData
+    packed = ct_study("packed", PEOPLE[1], 1, 32).instances[0]
+    plain = packed.PixelData
+    house.world.archive.receive_file(io.BytesIO(encode(compress_rle(packed))), "CT1")
+    address = f"{house.url}/studies/{packed.StudyInstanceUID}/series/{packed.SeriesInstanceUID}/instances/"
+    wanted = {"Accept": f"application/dicom; transfer-syntax={syntax}"}
+    got = pydicom.dcmread(io.BytesIO(house.session().get(f"{address}{packed.SOPInstanceUID}", headers=wanted).content))
+    assert got.file_meta.TransferSyntaxUID == syntax and got.PixelData == plain
+    assert got.SOPInstanceUID == packed.SOPInstanceUID
 
 
 def test_what_is_stored_is_durable_and_said_object_by_object(house: House) -> None:

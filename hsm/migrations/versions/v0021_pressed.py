@@ -5,8 +5,8 @@ from alembic import op
 
 from hsm.migrations.types import INT
 
-revision = "0020"
-down_revision = "0019"
+revision = "0021"
+down_revision = "0020"
 
 OF_PACKS = ("pressed_instances", "pressed_from_bytes", "pressed_to_bytes")
 

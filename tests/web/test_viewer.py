@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -140,3 +140,11 @@ def test_every_kind_of_study_has_a_page_also_without_an_image(room: Room) -> Non
 def form_tag(text: str) -> str:
     """The form that brings the study back."""
     return text[text.index("/view/recall") :].split("</form>", maxsplit=1)[0]
+
+
+def test_a_study_on_disk_has_a_way_into_the_other_viewer_where_there_is_one(room: Room) -> None:
+    uid = room.world.receive(ct_study("elsewhere", PEOPLE[0], 1, 32))
+    assert "OHIF" not in room.seat().get(f"/studies/{uid}").text
+    there = replace(room.services, settings=replace(room.services.settings, viewer_port=8090))
+    page = read(browser(there, Role.STAFF).get(f"/studies/{uid}").text)
+    assert page.labelled["Open in OHIF"] == f"http://localhost:8090/viewer?StudyInstanceUIDs={uid}"

@@ -1,6 +1,7 @@
 """From a Config to the objects that do the work. Nothing else constructs a driver."""
 
 import json
+import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -17,6 +18,9 @@ from appliance.tls import NOWHERE, client_context, server_context
 from drivers.base import MediumKind
 from drivers.clock import Clock, SystemClock
 from hsm.archive import Archive, ArchiveSettings
+from hsm.atna.messages import Station
+from hsm.atna.shipper import Shipper
+from hsm.atna.syslog import SyslogSettings
 from hsm.cards import CardMaker, CardShelf, MakerSettings
 from hsm.catalog import Catalog
 from hsm.catalog.intake import OnConflict
@@ -225,6 +229,7 @@ def dimse_settings(config: Config) -> DimseSettings:
         recalls_per_day=dicom.recalls_per_day,
         find_limit=dicom.find_limit,
         commitment_patience=timedelta(seconds=dicom.commitment_patience_s),
+        audit_use=bool(config.audit.syslog_host),
         tls=server_context(config),
         tls_port=None if tls.port == dicom.port else tls.port,
         client_tls=client_context(config) if over_tls else None,
@@ -250,6 +255,26 @@ def mllp_settings(config: Config) -> MllpSettings:
         idle_s=orders.idle_timeout_s,
         zone=orders_zone(config),
     )
+
+
+def audit_shipper(config: Config, catalog: Catalog, clock: Clock) -> Shipper | None:
+    """What sends the audit trail to a syslog server; None where none is configured."""
+    audit = config.audit
+    if not audit.syslog_host:
+        return None
+
+    def file(path: Path) -> Path | None:
+        return config.resolve(path) if path != NOWHERE else None
+
+    server = SyslogSettings(
+        audit.syslog_host,
+        audit.syslog_port,
+        audit.syslog_transport,
+        file(audit.syslog_authorities_file),
+        file(audit.syslog_certificate_file),
+        file(audit.syslog_key_file),
+    )
+    return Shipper(catalog, server, Station(config.dicom.ae_title, config.notify.house, socket.gethostname()), clock)
 
 
 def send_settings(config: Config) -> SendSettings:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import partial
 
 from appliance.build import (
+    audit_shipper,
     disk_facts,
     open_cards,
     open_catalog,
@@ -24,6 +25,7 @@ from appliance.peers import check_all, peering
 from drivers.base import Barcode
 from drivers.clock import Clock, SystemClock
 from drivers.udev import Watcher
+from hsm.atna.shipper import EVERY_S as AUDIT_EVERY_S
 from hsm.catalog import Catalog
 from hsm.catalog.records import CatalogCounts
 from hsm.engine import Engine, EngineBusy, EngineSettings
@@ -151,6 +153,8 @@ def working_beside(config: Config, catalog: Catalog, pool: OnlinePool, engine: E
         Chore("certificates", CERTIFICATES_EVERY_S, lambda: look_at_certificates(config, catalog, clock)),
         Chore("forget_told", TIDY_EVERY_S, dispatcher.tidy),
     ]
+    if (shipper := audit_shipper(config, catalog, clock)) is not None:
+        chores.append(Chore("audit_to_syslog", AUDIT_EVERY_S, shipper.round))
     if config.dicom.echo_every_s:
         known = peering(config)
         chores.append(Chore("echo", config.dicom.echo_every_s, lambda: check_all(catalog, known, clock)))

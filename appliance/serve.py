@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -19,6 +20,10 @@ from appliance.config import Config
 from appliance.logs import LogFormat, set_up
 from appliance.supervise import PARENT_VARIABLE, Service, Supervisor, Timing, tell_ready
 from appliance.viewer.package import installed
+from hsm.access.actor import FIRN
+from hsm.archive import Archive
+from hsm.catalog.audit import ObjectKind
+from hsm.catalog.errors import CatalogError
 
 WEB_KEY_FILE = "web.key"
 WEB_KEY_BYTES = 32
@@ -90,6 +95,8 @@ def run_pacs(config: Config) -> None:
         announcer = Announcer(archive, settings)
         deliverer = Deliverer(archive, settings, build.delivery_settings(config), config.dicom.delivery_workers)
         orders = orders_server(archive, build.mllp_settings(config)) if config.orders.hl7 else None
+        told = partial(_note_life, archive, config)
+        told("application_started")
         server.start()
         if orders is not None:
             orders.start()
@@ -106,9 +113,20 @@ def run_pacs(config: Config) -> None:
             server.stop()
             announcer.stop()
             reporter.stop()
+            told("application_stopped")
     finally:
         catalog.close()
     log.info("pacs_stopped")
+
+
+def _note_life(archive: Archive, config: Config, action: str) -> None:
+    """Note in the audit trail that the DICOM node begins or ends, where the trail is sent on."""
+    if config.audit.syslog_host:
+        title = config.dicom.ae_title
+        try:
+            archive.catalog.audit.record(FIRN, action, ObjectKind.PEER, title, archive.clock.now())
+        except CatalogError as error:
+            log.error("audit_not_written", action=action, reason=str(error))
 
 
 def web_key(config: Config) -> bytes:

@@ -243,6 +243,21 @@ class AuditSection(Section):
     keep_days: int = Field(0, ge=0, le=36500, description="Entries of the audit trail that are older go; 0: none ever.")
     events_keep_days: int = Field(0, ge=0, le=36500, description="Events that are older go; 0: none ever.")
     looking: bool = Field(False, description="Also write down who looked at which study.")
+    syslog_host: str = Field(
+        "",
+        description="Syslog server that is sent the audit trail as DICOM audit messages (PS3.15 A.5). What is "
+        "received, sent and asked over DICOM is then written down, too. Empty: none.",
+        examples=["audit.example"],
+    )
+    syslog_port: Port = Field(6514, description="Its port: 6514 is usual with tls, 514 with udp, 601 with tcp.")
+    syslog_transport: Literal["tls", "tcp", "udp"] = Field(
+        "tls", description="RFC 5425, RFC 6587 with octet counting, or RFC 5426, which may lose messages."
+    )
+    syslog_authorities_file: Path = Field(
+        Path(), description="Certificates (PEM) of who vouches for the server. Empty: those of the system."
+    )
+    syslog_certificate_file: Path = Field(Path(), description="Our certificate (PEM), where the server wants one.")
+    syslog_key_file: Path = Field(Path(), description="Its private key (PEM), readable by Firn alone.")
 
 
 class NotifySection(Section):

@@ -23,6 +23,7 @@ from appliance.dimse.settings import DimseSettings
 from appliance.dimse.statuses import Status, comment
 from appliance.dimse.store import serve_store
 from appliance.dimse.wire import AbortReason, PduType, ProtocolError, Wire, WireClosed, abort, release_rp
+from appliance.dimse.witness import Witness
 from appliance.dimse.worklist import serve_worklist
 from hsm.access.actor import Actor, Via, begin
 from hsm.archive import Archive
@@ -58,6 +59,7 @@ class Association:
     ) -> None:
         self._wire = wire
         self._doorkeeper = doorkeeper
+        self._witness = Witness(archive, settings.audit_use)
         self._peer_address = peer_address
         self._settings = settings
         self._archive = archive
@@ -93,6 +95,7 @@ class Association:
             self._say_goodbye(abort(AbortReason.NOT_SPECIFIED))
         finally:
             self._wire.close()
+        self._witness.ended()
         _log.info(
             "association_ended",
             calling_aet=self._calling_aet or None,
@@ -158,7 +161,8 @@ class Association:
         elif service is Service.ECHO:
             self._answer(channel, context, command, Status.SUCCESS)
         elif service is Service.STORE:
-            serve_store(channel, context, command, self._archive, self._calling_aet, self._settings.max_object_bytes)
+            most_bytes = self._settings.max_object_bytes
+            serve_store(channel, context, command, self._archive, self._calling_aet, most_bytes, self._witness)
         elif service is Service.COMMIT:
             serve_commitment(channel, context, command, self._archive, self._settings, self._calling_aet)
         elif service is Service.WORKLIST:
@@ -166,9 +170,9 @@ class Association:
         elif service is Service.PERFORMED:
             serve_performed(channel, context, command, self._archive, self._calling_aet)
         elif service is Service.FIND:
-            FindService(channel, agreement, self._settings, self._archive).serve(context, command)
+            FindService(channel, agreement, self._settings, self._archive, self._witness).serve(context, command)
         else:
-            RetrieveService(channel, agreement, self._settings, self._archive, context, command).serve()
+            RetrieveService(channel, agreement, self._settings, self._archive, context, command, self._witness).serve()
 
     def _refuse(self, channel: Channel, context: Context, command: Command, status: Status, why: str) -> None:
         if command.has_dataset:

@@ -18,6 +18,7 @@ from appliance.dimse.settings import DimseSettings
 from appliance.dimse.statuses import Status
 from appliance.dimse.suboperations import NotSent, Originator, send_instance
 from appliance.dimse.wire import ProtocolError, WireClosed
+from appliance.dimse.witness import Witness
 from hsm.access.actor import Actor, Via, acting
 from hsm.archive import Archive, NotOnline
 from hsm.catalog.deliveries import DeliveryRecord
@@ -113,6 +114,8 @@ class Deliverer:
             return
         result = _Round(len(instances), set(delivery.sent_uids) & {one.sop_instance_uid for one in instances})
         left = [one for one in instances if one.sop_instance_uid not in result.arrived]
+        witness = Witness(self._archive, self._settings.audit_use)
+        witness.sending([delivery.study_instance_uid], delivery.destination)
         try:
             if not instances:
                 result.refused.append("there is nothing to send any more")
@@ -123,6 +126,8 @@ class Deliverer:
                 uids = result.arrived
                 catalog.deliveries.failed(delivery.id, holder, uids, result.total, "interrupted", again, again)
             return
+        missed = [one.sop_instance_uid for one in left if one.sop_instance_uid not in result.arrived]
+        witness.sent(left, missed, delivery.destination)
         self._judge(delivery, holder, result)
 
     def _recall_first(self, delivery: DeliveryRecord, holder: str) -> None:

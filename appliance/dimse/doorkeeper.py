@@ -11,6 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from appliance.dimse.settings import Callers, DimseSettings
+from hsm.access.actor import Actor, Via, acting
 from hsm.archive import Archive
 from hsm.catalog.errors import CatalogError
 from hsm.peers.model import among
@@ -79,9 +80,10 @@ class Doorkeeper:
             return
         fields = {"address": address, "reason": why}
         try:
-            self._archive.catalog.events.record(
-                "warning", "association_refused", calling_aet, fields, self._archive.clock.now()
-            )
+            with acting(Actor(calling_aet or address, Via.DICOM, address)):
+                self._archive.catalog.events.record(
+                    "warning", "association_refused", calling_aet, fields, self._archive.clock.now()
+                )
         except CatalogError as error:
             _log.warning("event_not_recorded", reason=str(error))
 

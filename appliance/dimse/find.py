@@ -11,6 +11,7 @@ from appliance.dimse.identifiers import decode_identifier, encode_identifier
 from appliance.dimse.negotiation import Agreement, Context
 from appliance.dimse.settings import DimseSettings
 from appliance.dimse.statuses import Status, comment
+from appliance.dimse.witness import Witness
 from hsm.archive import Archive
 from hsm.catalog.errors import CatalogUnavailable
 from hsm.query.answers import answers
@@ -25,11 +26,19 @@ _log = structlog.get_logger()
 class FindService:
     """Answers one C-FIND."""
 
-    def __init__(self, channel: Channel, agreement: Agreement, settings: DimseSettings, archive: Archive) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        agreement: Agreement,
+        settings: DimseSettings,
+        archive: Archive,
+        witness: Witness,
+    ) -> None:
         self._channel = channel
         self._agreement = agreement
         self._settings = settings
         self._archive = archive
+        self._witness = witness
 
     def serve(self, context: Context, command: Command) -> None:
         """Read the identifier, send every match, and the final response. Raises: what the channel raises."""
@@ -55,8 +64,10 @@ class FindService:
 
     def _query(self, context: Context, data: bytes) -> Query:
         model = context.served.model or Model.STUDY_ROOT
+        identifier = decode_identifier(data, context.transfer_syntax_uid)
+        self._witness.asked(context.sop_class_uid, context.transfer_syntax_uid, identifier)
         return parse_query(
-            decode_identifier(data, context.transfer_syntax_uid),
+            identifier,
             model,
             relational=context.sop_class_uid in self._agreement.relational,
             combined=context.sop_class_uid in self._agreement.combined_moments,

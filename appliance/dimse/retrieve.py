@@ -23,6 +23,7 @@ from appliance.dimse.settings import DimseSettings
 from appliance.dimse.statuses import Status, comment
 from appliance.dimse.suboperations import Destination, NotSent, Originator, PeerAsDestination, send_instance
 from appliance.dimse.wire import AbortReason, ProtocolError, WireClosed
+from appliance.dimse.witness import Witness
 from hsm.archive import Archive, NotOnline
 from hsm.catalog.deliveries import MoveOrigin
 from hsm.catalog.errors import CatalogUnavailable, NotCatalogued, NotRecallable
@@ -92,8 +93,10 @@ class RetrieveService:
         archive: Archive,
         context: Context,
         command: Command,
+        witness: Witness,
     ) -> None:
         self._channel = channel
+        self._witness = witness
         self._agreement = agreement
         self._settings = settings
         self._archive = archive
@@ -136,11 +139,14 @@ class RetrieveService:
         instances = wanted_instances(self._archive.catalog, retrieval)
         self._tally = Tally(len(instances))
         instances = self._brought_back(instances, destination if is_move else None)
+        goal = destination if is_move else self._agreement.calling_aet
+        self._witness.sending((one.study_instance_uid for one in instances), goal)
         if is_move:
             self._send_to(destination, instances)
         else:
             self._send_here(instances)
         self._touch(instances)
+        self._witness.sent(instances, self._tally.failed, goal)
         return self._tally.outcome(), self._tally.why
 
     def _brought_back(self, instances: Sequence[StoredInstance], destination: str | None) -> list[StoredInstance]:

@@ -79,6 +79,7 @@ class DimseSettings:
     zone: tzinfo = UTC  # of the dates and times in the worklist
     goodbye_s: float = 1.0  # for a peer to close first after an abort, a rejection or a release
     stop_grace_s: float = 10.0  # for associations to end by themselves when the server stops
+    audit_use: bool = False  # what is received, sent and asked is written into the audit trail
     tls: ssl.SSLContext | None = None  # what callers meet
     tls_port: int | None = None  # where; None: on `port`, and then nothing is accepted without TLS. 0: any free one
     client_tls: ssl.SSLContext | None = None  # to call peers with that want TLS

@@ -11,6 +11,7 @@ from appliance.dimse.channel import Channel
 from appliance.dimse.commands import RESPONSE, Code, Command, Field
 from appliance.dimse.negotiation import Context
 from appliance.dimse.statuses import Status, comment
+from appliance.dimse.witness import Witness
 from hsm.archive import Archive
 from hsm.catalog.errors import CatalogUnavailable
 from hsm.header import HeaderInvalid
@@ -32,12 +33,13 @@ def serve_store(
     archive: Archive,
     calling_aet: str,
     max_object_bytes: int | None = None,
+    witness: Witness | None = None,
 ) -> None:
     """Receive one object and answer. Of what is larger than `max_object_bytes` nothing is kept.
 
     Raises: what the channel raises; the object is then not stored.
     """
-    status, text = _receive(channel, context, command, archive, calling_aet, max_object_bytes)
+    status, text = _receive(channel, context, command, archive, calling_aet, max_object_bytes, witness)
     fields: dict[Field, int | str] = {
         Field.AFFECTED_SOP_CLASS: command.text(Field.AFFECTED_SOP_CLASS),
         Field.COMMAND: Code.C_STORE | RESPONSE,
@@ -104,7 +106,13 @@ def _nowhere(_fragment: memoryview) -> None:
 
 
 def _receive(
-    channel: Channel, context: Context, command: Command, archive: Archive, calling_aet: str, most_bytes: int | None
+    channel: Channel,
+    context: Context,
+    command: Command,
+    archive: Archive,
+    calling_aet: str,
+    most_bytes: int | None,
+    witness: Witness | None,
 ) -> tuple[Status, str]:
     sop_class, sop_instance = command.text(Field.AFFECTED_SOP_CLASS), command.text(Field.AFFECTED_SOP_INSTANCE)
     if not command.has_dataset:
@@ -128,6 +136,8 @@ def _receive(
         dataset.pass_over()
         _log.error("store_refused", sop=sop_instance, source_aet=calling_aet, error=str(error))
         return Status.OUT_OF_RESOURCES, str(error)
+    if witness is not None:
+        witness.received(receipt)
     _log_receipt(receipt, sop_instance, calling_aet, arriving.size_bytes)
     if receipt.kept:
         return Status.SUCCESS, ""

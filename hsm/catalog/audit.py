@@ -5,8 +5,9 @@ tells of, so that neither is ever without the other. Each entry has what an audi
 action, object, outcome (PS3.15 section A.5, RFC 3881).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from enum import StrEnum
 from operator import eq, ge, lt
@@ -75,11 +76,12 @@ class AuditFilter:
     until: datetime | None = None  # excluded
 
 
-ABOUT_THEMSELVES = frozenset({"signed_in", "sign_in_refused"})  # whoever it is about does it
+ABOUT_THEMSELVES = frozenset({"signed_in", "sign_in_refused", "association_refused"})  # whoever it is about does it
 AUDITED: Mapping[str, ObjectKind] = {
     **dict.fromkeys(
         (
-            *sorted(ABOUT_THEMSELVES),
+            "signed_in",
+            "sign_in_refused",
             "signed_out",
             "user_added",
             "user_role_changed",
@@ -103,7 +105,7 @@ AUDITED: Mapping[str, ObjectKind] = {
         ),
         ObjectKind.NOTIFICATION,
     ),
-    **dict.fromkeys(("peer_added", "peer_changed", "peer_removed"), ObjectKind.PEER),
+    **dict.fromkeys(("peer_added", "peer_changed", "peer_removed", "association_refused"), ObjectKind.PEER),
     **dict.fromkeys(
         (
             "hold_placed",
@@ -145,7 +147,7 @@ AUDITED: Mapping[str, ObjectKind] = {
     **dict.fromkeys(("inventory_wanted", "import_wanted", "read_foreign_wanted"), ObjectKind.LIBRARY),
     **dict.fromkeys(("drive_down", "drive_up", "drive_reserved", "drive_unreserved", "clean_wanted"), ObjectKind.DRIVE),
 }
-REFUSALS = frozenset({"sign_in_refused", "token_refused"})
+REFUSALS = frozenset({"sign_in_refused", "token_refused", "association_refused"})
 _SAYS_WHO = ("by", "placed_by", "author", "requested_by")
 
 
@@ -254,6 +256,22 @@ class Audit:
         )
         statement = statement.order_by(AuditEntry.id.desc()).limit(limit)
         return self._database.read(lambda connection: [AuditRecord(*row) for row in connection.execute(statement)])
+
+    def after(self, entry_id: int, limit: int) -> Sequence[AuditRecord]:
+        """The entries that follow one, oldest first."""
+        columns = [getattr(AuditEntry, one.name) for one in dataclass_fields(AuditRecord)]
+        statement: AnySelect = select(*columns).where(AuditEntry.id > entry_id).order_by(AuditEntry.id).limit(limit)
+        return self._database.read(lambda connection: [AuditRecord(*row) for row in connection.execute(statement)])
+
+    def newest_id(self) -> int:
+        """The number of the newest entry, 0 when there is none."""
+        newest = select(func.coalesce(func.max(AuditEntry.id), 0))
+        return self._database.read(lambda connection: int(connection.execute(newest).scalar_one()))
+
+    def waiting(self, entry_id: int) -> int:
+        """How many entries follow one."""
+        counted = select(func.count()).select_from(AuditEntry).where(AuditEntry.id > entry_id)
+        return self._database.read(lambda connection: int(connection.execute(counted).scalar_one()))
 
     def stream(self, wanted: AuditFilter) -> Iterator[AuditRecord]:
         """All entries that fit, newest first, however many: read in parts. Those added meanwhile are left out."""

@@ -1,6 +1,7 @@
 """What people do at the pages, and where they were stopped, is written down."""
 
 from hsm.access.roles import Role
+from hsm.atna.shipper import FIGURE
 from hsm.catalog.audit import AuditFilter, AuditOutcome
 from tests.web.world import World, browser
 
@@ -21,3 +22,14 @@ def test_looking_at_a_study_is_written_down_where_the_house_wants_it(world: Worl
     client.get(f"/studies/{uid}", headers={"HX-Request": "true"})  # refreshes itself
     [entry] = world.catalog.audit.list(AuditFilter(action="study_looked_at"))
     assert (entry.actor, entry.object) == ("a-administrator", uid)
+
+
+def test_the_page_says_how_far_the_trail_was_sent_to_the_syslog_server(world: World) -> None:
+    client = browser(world.services())
+    assert "syslog" not in client.get("/audit").text
+    now, figures = world.clock.now(), world.catalog.figures
+    figures.publish({FIGURE: {"up_to": world.catalog.audit.newest_id(), "error": ""}}, now)
+    assert "Sent to the syslog server up to entry" in client.get("/audit").text
+    figures.publish({FIGURE: {"up_to": 0, "error": "refused"}}, now)
+    text = client.get("/audit").text
+    assert "The syslog server was not reached" in text and "refused" in text

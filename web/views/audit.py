@@ -6,6 +6,7 @@ from flask import Blueprint, Response, render_template
 
 from hsm.access.actor import Via
 from hsm.access.roles import Right
+from hsm.atna.shipper import FIGURE
 from hsm.catalog.audit import AuditFilter, AuditOutcome, ObjectKind
 from web import csv, paging
 from web.access.gate import needs
@@ -38,6 +39,16 @@ def wanted() -> AuditFilter:
     )
 
 
+def _shipped() -> dict[str, object] | None:
+    """How far the trail was sent to the syslog server; None when it is sent nowhere."""
+    catalog = services().catalog
+    known = catalog.figures.latest([FIGURE]).get(FIGURE)
+    if known is None:
+        return None
+    up_to = int(known.value["up_to"])
+    return {"up_to": up_to, "waiting": catalog.audit.waiting(up_to), "error": known.value["error"], "at": known.at}
+
+
 @pages.get("/audit")
 @needs(Right.ADMINISTER)
 def index() -> str:
@@ -56,6 +67,7 @@ def index() -> str:
         kinds=ObjectKind,
         outcomes=AuditOutcome,
         via_words=VIA_WORDS,
+        shipped=_shipped(),
         filtered=asked != AuditFilter(),
         csv=paging.query("audit.as_csv"),
         newest=paging.here(before=None) if before else None,

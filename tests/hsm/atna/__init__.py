@@ -1,0 +1,1 @@
+"""DICOM audit messages, and their way to a syslog server."""

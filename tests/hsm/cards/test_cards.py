@@ -84,7 +84,14 @@ def test_inverted_colour_flat_and_many_frames_are_shown() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["JPEG2000.dcm", "MR_small_RLE.dcm", "SC_rgb_jpeg_dcmtk.dcm", "CT_small.dcm", "examples_palette.dcm"],
+    [
+        "JPEG2000.dcm",
+        "MR_small_RLE.dcm",
+        "MR_small_jpeg_ls_lossless.dcm",
+        "SC_rgb_jpeg_dcmtk.dcm",
+        "CT_small.dcm",
+        "examples_palette.dcm",
+    ],
 )
 def test_what_hospitals_send_is_shown(name: str) -> None:
     made = jpeg(picture(io.BytesIO((FILES / name).read_bytes())), 64)

@@ -16,7 +16,8 @@ shift
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=(packages settings firn library services samples)
 
-firn() { runuser -u firn -- /opt/firn/.venv/bin/firn --config /etc/firn/firn.toml "$@"; }
+# Not with this script's environment: Firn takes each FIRN_ variable for a setting.
+firn() { runuser -u firn -- env -i PATH="$PATH" LANG=C.UTF-8 /opt/firn/.venv/bin/firn --config /etc/firn/firn.toml "$@"; }
 
 packages() {
     export DEBIAN_FRONTEND=noninteractive

@@ -54,7 +54,8 @@ def status(said: Toc, seen: Seen, *, rewritable: bool, at_most_bytes: int | None
     volume = iso_volume(seen.descriptor)
     if said.condition is Condition.ABSENT:
         return DiscStatus(DiscState.NONE)
-    unreadable = DiscStatus(DiscState.UNREADABLE, said.medium)
+    name = (volume.volume_id or None) if volume is not None else None
+    unreadable = DiscStatus(DiscState.UNREADABLE, said.medium, volume_id=name)
     if seen.spoilt:
         return unreadable
     if said.condition is Condition.BLANK:
@@ -67,8 +68,7 @@ def status(said: Toc, seen: Seen, *, rewritable: bool, at_most_bytes: int | None
     size_bytes = seen.size_bytes or said.recorded_bytes
     if volume is not None and volume.size_bytes > size_bytes:
         return unreadable  # it was not recorded to its end
-    name = volume.volume_id if volume is not None else None
-    return DiscStatus(DiscState.COMPLETE, said.medium, None, size_bytes, volume_id=name or None)
+    return DiscStatus(DiscState.COMPLETE, said.medium, None, size_bytes, volume_id=name)
 
 
 def is_writable(model: str, said: Toc, *, rewritable: bool) -> bool:

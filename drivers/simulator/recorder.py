@@ -17,6 +17,7 @@ from drivers.errors import (
     UnitAttention,
 )
 from drivers.generations import Use, use
+from drivers.optical.verdict import DESCRIPTOR_BYTES, iso_volume
 from drivers.simulator import state
 from drivers.simulator.bay import Bay, failure
 from drivers.simulator.cartridge import flip, medium_of
@@ -59,8 +60,17 @@ class SimulatedRecorder:
         place = self._look()
         if place is None or place.released or use(self._model.name, self._medium(place)) is Use.NONE:
             return DiscStatus(DiscState.NONE)
-        facts = state.load(self._bay.folder(place) / "volume.json")
-        return DiscStatus(DiscState(facts["state"]), facts["medium"], facts["capacity_bytes"], facts["size_bytes"])
+        folder = self._bay.folder(place)
+        facts = state.load(folder / "volume.json")
+        found, image = DiscState(facts["state"]), folder / "image"
+        file_system = None
+        if found is not DiscState.BLANK and image.exists():
+            with image.open("rb", buffering=0) as disc:
+                file_system = iso_volume(os.pread(disc.fileno(), _SECTOR_BYTES, DESCRIPTOR_BYTES))
+            if file_system is not None and file_system.size_bytes > image.stat().st_size:
+                found = DiscState.UNREADABLE  # it was not recorded to its end
+        name = file_system.volume_id if file_system is not None else ""
+        return DiscStatus(found, facts["medium"], facts["capacity_bytes"], facts["size_bytes"], name or None)
 
     def burn(self, image: Path) -> None:
         place = self._begin("burn")

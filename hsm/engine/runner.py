@@ -6,16 +6,17 @@ from threading import Lock
 import structlog
 
 from drivers.base import Barcode
-from drivers.errors import DriverError
+from drivers.errors import DriverError, MediumError
 from hsm.catalog.errors import CatalogError
 from hsm.engine.health import is_missing, is_usable, judge
 from hsm.engine.reporting import JobReport
 from hsm.engine.settings import EngineSettings
 from hsm.facts import JobRecord
-from hsm.library import DiscSession, Library, TapeSession, WrongVolume
+from hsm.library import DiscSession, Library, TapeSession, UnreadableVolume, WrongVolume
 from hsm.library.upkeep import ask
 from hsm.mover.breaker import Breaker
 from hsm.mover.context import MoverContext
+from hsm.mover.judging import doubt
 from hsm.mover.labelling import label_tape
 from hsm.mover.migrate_disc import DiscWriter
 from hsm.mover.migrate_tape import TapeWriter
@@ -56,16 +57,20 @@ class Runner:
         )
         library = self._libraries[drive.library]
         scans = [job for job in jobs if job.kind is JobKind.SCAN]
+        mounted = False
         try:
             if len(scans) == len(jobs):
                 self._scan(library, drive.index, scans, report)
             else:
                 with library.mount(barcode, drive.index, assignment.purpose.value) as session:
+                    mounted = True
                     self._carry_out(session, jobs, report)
                 for job in scans:
                     report.postponed(job, "looked at by itself")
             self._context.catalog.drives.count_success(drive.library, drive.index, assignment.purpose.value)
         except DriverError as error:
+            if not mounted and isinstance(error, MediumError | UnreadableVolume):
+                self._doubt(drive.serial, jobs, barcode, error, report)
             log.warning("session_failed", volume=barcode, drive=drive.serial, reason=f"{type(error).__name__}: {error}")
             for job in jobs:
                 if report.is_open(job):
@@ -98,6 +103,18 @@ class Runner:
         for job in started:
             self._context.catalog.jobs.note(job.id, {"found": fields})
             report.finished(job, "; ".join(filter(None, (finding.what, finding.advice))))
+
+    def _doubt(
+        self, drive: str, jobs: Sequence[JobRecord], barcode: Barcode, error: DriverError, report: JobReport
+    ) -> None:
+        """A volume that cannot even be mounted for its damage: each reading that was wanted of it has failed.
+
+        Without this a copy would be read back for ever from a volume that cannot be read.
+        """
+        for job in jobs:
+            if job.kind is JobKind.VERIFY and job.copy_id is not None and report.started(job):
+                doubt(self._context, self._context.catalog.copies.get(job.copy_id), barcode, drive, error)
+                report.finished(job, f"could not be read back: {error}")
 
     def _settle(self, job: JobRecord, barcode: Barcode, error: DriverError, report: JobReport) -> None:
         if is_missing(error) and job.kind is not JobKind.MIGRATE:

@@ -7,6 +7,7 @@ from hsm.library.errors import (
     SessionClosed,
     SwappedVolume,
     UnknownContent,
+    UnreadableVolume,
     VolumeNotInLibrary,
     WrongVolume,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "SwappedVolume",
     "TapeSession",
     "UnknownContent",
+    "UnreadableVolume",
     "VolumeNotInLibrary",
     "WrongVolume",
 ]

@@ -5,6 +5,7 @@ Source: "Decisions" of README.md beside this file.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 import structlog
 
@@ -49,7 +50,8 @@ def judge_medium(
 ) -> Verdict:
     """Which volume a medium is, and whether it stays. Pure.
 
-    `volume`: the catalogued one whose barcode its label says; `held`: the one that the drive was known to hold.
+    `volume`: the catalogued one whose barcode its label says, or its name where the label cannot be read; `held`: the
+    one that the drive was known to hold.
     """
     if seen.kind is SeenKind.LABELLED:
         return _labelled(seen, kind, volume)
@@ -62,7 +64,14 @@ def judge_medium(
     words = asked_for(asked.volumes) + f"this is {seen.what}"
     if seen.kind is SeenKind.FOREIGN:
         return Verdict(None, True, "wrong_medium", "warning", words)
+    if seen.kind is SeenKind.UNREADABLE and _is_burnt_disc(volume):
+        # It stays in: the mount that follows proves that it cannot be used, and sets the volume aside.
+        return Verdict(volume.barcode, False, "unreadable_medium", "warning", f"this is {seen.what}")
     return Verdict(None, True, "unreadable_medium", "warning", words, asked.blank if asked.begun else None)
+
+
+def _is_burnt_disc(volume: VolumeRecord | None) -> TypeGuard[VolumeRecord]:
+    return volume is not None and volume.kind is MediumKind.DISC and volume.last_sequence > 0
 
 
 def _labelled(seen: Seen, kind: MediumKind, volume: VolumeRecord | None) -> Verdict:
@@ -167,7 +176,7 @@ class HandFed:
         return judge_medium(
             seen,
             kind,
-            None if seen.barcode is None else find(seen.barcode),
+            find(seen.barcode or Barcode(seen.name)),
             None if held is None else find(held),
             self._asked(kind),
         )

@@ -11,7 +11,7 @@ from drivers.errors import DriverError, MediumError
 from hsm.facts import VolumeRecord
 from hsm.format.disc import DiscReader
 from hsm.format.errors import FormatError
-from hsm.library.errors import ForeignVolume, SwappedVolume, UnknownContent, WrongVolume
+from hsm.library.errors import ForeignVolume, SwappedVolume, UnknownContent, UnreadableVolume, WrongVolume
 
 READ_BYTES = 1024 * 1024
 SECTOR_BYTES = 2048
@@ -101,6 +101,10 @@ class DiscSession:
                         f"{self.barcode}`"
                     )
             raise ForeignVolume(f"{self.barcode} is not blank ({state.value}); it is not used")
+        if state is DiscState.UNREADABLE:
+            raise UnreadableVolume(
+                f"the recorder cannot read {self.barcode} to its end; try another recorder, or clean the disc"
+            )
         if state is not DiscState.COMPLETE:
             raise WrongVolume(f"{self.barcode} should hold an image, but the recorder says {state.value}")
         label = self.reader().label()

@@ -25,6 +25,10 @@ class ForeignVolume(WrongVolume):
     """The medium holds data that are not ours; it will not be written over."""
 
 
+class UnreadableVolume(WrongVolume):
+    """The medium should hold packs of ours, and what says who it is cannot be read: it counts as a failed reading."""
+
+
 class UnknownContent(WrongVolume):
     """The medium is ours and holds packs the catalog does not know."""
 

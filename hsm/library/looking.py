@@ -43,7 +43,7 @@ class Seen:
     what: str  # in words, as in "this is ..."
     barcode: Barcode | None = None  # both from its label
     uuid: str | None = None
-    name: str = ""  # of a foreign disc: its volume identifier
+    name: str = ""  # of a disc without a readable label: its volume identifier, nobody's proof
 
 
 def look_at_tape(drive: TapeDrive, limit_s: float = LOOK_LIMIT_S) -> Seen | None:
@@ -99,13 +99,16 @@ def look_at_disc(recorder: Recorder, limit_s: float = LOOK_LIMIT_S) -> Seen | No
 
 def _any_disc(recorder: Recorder, limit_s: float) -> Seen | None:
     recorder.wait_ready(limit_s)
-    state = recorder.status().state
+    status = recorder.status()
+    state = status.state
     if state is DiscState.NONE:
         return None
     if state is DiscState.BLANK:
         return Seen(SeenKind.BLANK, "a blank disc")
     if state is DiscState.UNREADABLE:
-        return Seen(SeenKind.UNREADABLE, "a disc that cannot be read")
+        name = status.volume_id or ""
+        what = f"a disc named {name} that cannot be read to its end" if name else "a disc that cannot be read"
+        return Seen(SeenKind.UNREADABLE, what, name=name)
     return _disc(recorder)
 
 
@@ -120,7 +123,9 @@ def _disc(recorder: Recorder) -> Seen:
             SeenKind.FOREIGN, f"a foreign disc ({name})" if name else "a foreign disc without a name", name=name
         )
     except FormatError as error:
-        return Seen(SeenKind.UNREADABLE, f"a disc of ours whose label cannot be read ({error})")
+        return Seen(
+            SeenKind.UNREADABLE, f"a disc of ours whose label cannot be read ({error})", name=volume_id(recorder)
+        )
 
 
 def volume_id(recorder: Recorder) -> str:

@@ -22,6 +22,7 @@ from hsm.library.errors import (
     SessionClosed,
     SwappedVolume,
     UnknownContent,
+    UnreadableVolume,
     WrongVolume,
 )
 
@@ -59,7 +60,9 @@ class TapeSession:
                 f"{self.barcode}: the tape holds data that are not ours ({error}); take it out or erase it by hand"
             ) from error
         except FormatError as error:
-            raise WrongVolume(f"{self.barcode}: the label is damaged ({error}); the volume is set aside") from error
+            raise UnreadableVolume(
+                f"{self.barcode}: the label is damaged ({error}); the volume is set aside"
+            ) from error
         if label.barcode != self.barcode:
             raise SwappedVolume(
                 f"the tape with barcode {self.barcode} carries the label of {label.barcode}: barcodes were swapped; "

@@ -22,8 +22,9 @@ STEPS = ("settings", "firn", "library", "services", "samples")
 
 def firn(*arguments: str) -> Any:
     """What a command of the installed Firn answers, as its own user."""
+    clean = ("env", "-i", f"PATH={os.environ['PATH']}", "LANG=C.UTF-8")  # the tests' FIRN_ variables are no settings
     argv = ("/opt/firn/.venv/bin/firn", "--config", "/etc/firn/firn.toml", *arguments, "--json")
-    return json.loads(run("runuser", "-u", "firn", "--", *argv))
+    return json.loads(run("runuser", "-u", "firn", "--", *clean, *argv))
 
 
 def journal() -> str:

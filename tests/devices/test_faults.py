@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,20 +112,19 @@ def test_a_cartridge_that_fills_up_in_mid_pack_keeps_what_was_flushed(tmp_path: 
     pools = {"tape_a": replace(volume_pools()["tape_a"], reserve_bytes=0, flush_every_packs=1)}
     volumes = tapes(A1, A2, capacity_bytes=2 * 1024**2)
     with Simulated(tmp_path, two_drives("full", volumes=volumes)) as library:
-        world = ArchiveWorld(tmp_path, {"test": robot(library)}, pools, ONE_TAPE)
-        uids: list[str] = [world.receive(small_ct(f"s{n}", slices=2, size_px=480)) for n in range(2)]
-        before = {uid: world.online_bytes(uid) for uid in uids}
-        settle_until(world, uids, Availability.NEARLINE, rounds=25)
-        assert [world.catalog.volumes.get(barcode).state for barcode in (A1, A2)] == [
-            VolumeState.FULL,
-            VolumeState.FILLING,
-        ]
-        assert [world.catalog.volumes.get(barcode).last_sequence for barcode in (A1, A2)] == [1, 1]
-        assert {frozenset(world.verified_volumes(uid)) for uid in uids} == {frozenset((A1,)), frozenset((A2,))}
-        for uid in uids:
-            world.recall(uid)
-        assert {uid: world.online_bytes(uid) for uid in uids} == before
-        world.close()
+        with closing(ArchiveWorld(tmp_path, {"test": robot(library)}, pools, ONE_TAPE)) as world:
+            uids: list[str] = [world.receive(small_ct(f"s{n}", slices=2, size_px=480)) for n in range(2)]
+            before = {uid: world.online_bytes(uid) for uid in uids}
+            settle_until(world, uids, Availability.NEARLINE, rounds=25)
+            assert [world.catalog.volumes.get(barcode).state for barcode in (A1, A2)] == [
+                VolumeState.FULL,
+                VolumeState.FILLING,
+            ]
+            assert [world.catalog.volumes.get(barcode).last_sequence for barcode in (A1, A2)] == [1, 1]
+            assert {frozenset(world.verified_volumes(uid)) for uid in uids} == {frozenset((A1,)), frozenset((A2,))}
+            for uid in uids:
+                world.recall(uid)
+            assert {uid: world.online_bytes(uid) for uid in uids} == before
 
 
 def test_a_drive_that_is_pulled_in_mid_write_is_down_until_it_is_back(world: ArchiveWorld, library: Simulated) -> None:
@@ -220,7 +219,12 @@ def test_discs_that_went_bad_are_found_by_verification_and_others_burnt(library:
     discs = (D1, D2, D3)
     for disc in discs:
         (tgt.media / "discs" / disc).unlink(missing_ok=True)
-    world = DeskWorld(tmp_path, library, tgt, TAPE_AND_DISC, discs)
+    with closing(DeskWorld(tmp_path, library, tgt, TAPE_AND_DISC, discs)) as world:
+        discs_go_bad(world, tgt)
+
+
+def discs_go_bad(world: DeskWorld, tgt: Tgt) -> None:
+    """Two discs are harmed before they were read back; a third one is good."""
     uid = world.receive(small_ct(size_px=256))
     before = world.online_bytes(uid)
     for disc, harm in ((D1, flipped), (D2, cut_off)):
@@ -242,4 +246,3 @@ def test_discs_that_went_bad_are_found_by_verification_and_others_burnt(library:
     assert world.verified_volumes(uid) == {A1, D3}, history(world)
     world.recall(uid)
     assert world.online_bytes(uid) == before
-    world.close()

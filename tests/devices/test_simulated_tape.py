@@ -11,7 +11,7 @@ from drivers.base import Barcode
 from drivers.clock import SystemClock
 from drivers.simulator import VolumeSpec
 from drivers.tape import StTapeDrive, TapeOptions
-from tests.devices.attach import run
+from tests.devices.attach import LIMIT_S, run
 from tests.devices.simulated import Simulated, two_drives
 from tests.drivers.contract.tape_contract import Bench, TapeContract
 
@@ -64,8 +64,8 @@ def test_a_drive_is_certified_with_the_cartridge_in_it(library: Simulated) -> No
     library.hands.buy(VolumeSpec(barcode, "LTO-8", 5 * TAPE_BYTES))
     library.arrange({1: barcode})
     library.changer.load(1, 0)
-    argv = (sys.executable, "-m", "appliance.cli", "drives", "certify", library.drive(0).serial, "--megabytes", 20)
-    report = json.loads(run(*argv, "--json"))
+    argv = (sys.executable, "-m", "appliance.cli", "drives", "certify", library.drive(0).serial, "--megabytes", 8)
+    report = json.loads(run(*argv, "--json", limit_s=5 * LIMIT_S))  # some ninety commands on an emulated processor
     assert report["good"], report
     assert {step["name"] for step in report["steps"]} >= {"filemarks", "end of data", "position", "flush", "alerts"}
     again = run("sh", "-c", '"$@" 2>&1', "sh", *argv, status=None)

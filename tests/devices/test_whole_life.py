@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,36 +28,34 @@ def test_the_whole_life_of_studies_on_real_devices(tmp_path: Path) -> None:
     tgt = Tgt()
     tgt("disc", "none")
     with Simulated(tmp_path, two_drives("life", volumes=tapes(*TAPES))) as library:
-        world = DeskWorld(tmp_path, library, tgt, POLICY, (DISC,))
-        uids: list[str] = [world.receive(study) for study in one_of_each_kind()]
-        before = {uid: world.online_bytes(uid) for uid in uids}
+        with closing(DeskWorld(tmp_path, library, tgt, POLICY, (DISC,))) as world:
+            uids: list[str] = [world.receive(study) for study in one_of_each_kind()]
+            before = {uid: world.online_bytes(uid) for uid in uids}
 
-        world.live(uids)
-        for uid in uids:
-            assert world.availability(uid) is Availability.NEARLINE
-            assert world.online_bytes(uid) == {}
-            assert world.verified_volumes(uid) == {*TAPES, DISC}
-        for uid in uids:
-            world.recall(uid)
-        assert {uid: world.online_bytes(uid) for uid in uids} == before
-        clock = world.clock
-        world.close()
+            world.live(uids)
+            for uid in uids:
+                assert world.availability(uid) is Availability.NEARLINE
+                assert world.online_bytes(uid) == {}
+                assert world.verified_volumes(uid) == {*TAPES, DISC}
+            for uid in uids:
+                world.recall(uid)
+            assert {uid: world.online_bytes(uid) for uid in uids} == before
+            clock = world.clock
 
         for path in tmp_path.glob("catalog.db*"):
             path.unlink()
         for name in ("online", "staging", "quarantine"):
             shutil.rmtree(tmp_path / name, ignore_errors=True)
         tgt("disc", DISC)
-        world = DeskWorld(tmp_path, library, tgt, POLICY, (), clock, take_over=False)
-        report = rebuild(world.catalog, world.pool, world.libraries, world.clock)
-        assert report.faults == []
-        world.engine.take_over()
-        for uid in uids:
-            assert world.availability(uid) is Availability.NEARLINE
-            assert {copy.barcode for copy in world.copies(uid)} == {*TAPES, DISC}
-            world.recall(uid)
-        assert {uid: world.online_bytes(uid) for uid in uids} == before
-        world.close()
+        with closing(DeskWorld(tmp_path, library, tgt, POLICY, (), clock, take_over=False)) as world:
+            report = rebuild(world.catalog, world.pool, world.libraries, world.clock)
+            assert report.faults == []
+            world.engine.take_over()
+            for uid in uids:
+                assert world.availability(uid) is Availability.NEARLINE
+                assert {copy.barcode for copy in world.copies(uid)} == {*TAPES, DISC}
+                world.recall(uid)
+            assert {uid: world.online_bytes(uid) for uid in uids} == before
 
         objects = {name: content for study in before.values() for name, content in study.items()}
         for barcode in TAPES:

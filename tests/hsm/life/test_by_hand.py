@@ -1,5 +1,6 @@
 """Drives that a person feeds: the whole life of a study with discs from a drawer and tapes from a shelf."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,6 +182,29 @@ def test_media_that_cannot_be_used_are_named_and_given_back(desk: Desk, tmp_path
     desk.put_in("CLN001L8", TAPE_DRIVE)
     assert "cannot be used here" in desk.said("unreadable_medium")[0]
     assert not desk.desk.changer.inventory().drives()[TAPE_DRIVE].full
+
+
+def test_a_disc_that_ends_too_early_is_known_by_its_name_and_another_one_burnt(desk: Desk) -> None:
+    """Its label cannot be read; what it is called is enough to set it aside, and to wait for it no longer."""
+    desk.receive(STUDY)
+    desk.work()
+    desk.put_in(D1)
+    desk.work()
+    assert [line.barcode for line in desk.wanted()] == [D1], "to be read back"
+    image = next(path for path in (desk.desk.root / "volumes").glob("D00001*/image"))
+    os.truncate(image, 20 * 2048)
+    desk.put_in(D1)
+    assert desk.said("unreadable_medium") == ["this is a disc named D00001 that cannot be read to its end"]
+    assert desk.catalog.volumes.get(D1).state is VolumeState.SUSPECT
+    desk.settle(2)
+    for _ in range(12):
+        if wanted := desk.wanted():
+            desk.put_in(wanted[0].barcode or D3)
+        desk.work()
+    assert desk.verified_volumes(STUDY.study_uid) == {A1, D2}
+    assert desk.availability(STUDY.study_uid) is not Availability.ONLINE
+    assert not desk.wanted(), "a disc that is lost is not asked for again"
+    assert {copy.state for copy in desk.copies(STUDY.study_uid) if copy.barcode == D1} == {CopyState.LOST}
 
 
 def test_a_disc_the_catalog_does_not_know_is_named_and_given_back(desk: Desk) -> None:

@@ -111,20 +111,22 @@ def test_a_cartridge_that_fills_up_in_mid_pack_keeps_what_was_flushed(tmp_path: 
     """By the catalog's account a second pack still fits; the drive warns of the end in the middle of it."""
     pools = {"tape_a": replace(volume_pools()["tape_a"], reserve_bytes=0, flush_every_packs=1)}
     volumes = tapes(A1, A2, capacity_bytes=2 * 1024**2)
-    with Simulated(tmp_path, two_drives("full", volumes=volumes)) as library:
-        with closing(ArchiveWorld(tmp_path, {"test": robot(library)}, pools, ONE_TAPE)) as world:
-            uids: list[str] = [world.receive(small_ct(f"s{n}", slices=2, size_px=480)) for n in range(2)]
-            before = {uid: world.online_bytes(uid) for uid in uids}
-            settle_until(world, uids, Availability.NEARLINE, rounds=25)
-            assert [world.catalog.volumes.get(barcode).state for barcode in (A1, A2)] == [
-                VolumeState.FULL,
-                VolumeState.FILLING,
-            ]
-            assert [world.catalog.volumes.get(barcode).last_sequence for barcode in (A1, A2)] == [1, 1]
-            assert {frozenset(world.verified_volumes(uid)) for uid in uids} == {frozenset((A1,)), frozenset((A2,))}
-            for uid in uids:
-                world.recall(uid)
-            assert {uid: world.online_bytes(uid) for uid in uids} == before
+    with (
+        Simulated(tmp_path, two_drives("full", volumes=volumes)) as library,
+        closing(ArchiveWorld(tmp_path, {"test": robot(library)}, pools, ONE_TAPE)) as world,
+    ):
+        uids: list[str] = [world.receive(small_ct(f"s{n}", slices=2, size_px=480)) for n in range(2)]
+        before = {uid: world.online_bytes(uid) for uid in uids}
+        settle_until(world, uids, Availability.NEARLINE, rounds=25)
+        assert [world.catalog.volumes.get(barcode).state for barcode in (A1, A2)] == [
+            VolumeState.FULL,
+            VolumeState.FILLING,
+        ]
+        assert [world.catalog.volumes.get(barcode).last_sequence for barcode in (A1, A2)] == [1, 1]
+        assert {frozenset(world.verified_volumes(uid)) for uid in uids} == {frozenset((A1,)), frozenset((A2,))}
+        for uid in uids:
+            world.recall(uid)
+        assert {uid: world.online_bytes(uid) for uid in uids} == before
 
 
 def test_a_drive_that_is_pulled_in_mid_write_is_down_until_it_is_back(world: ArchiveWorld, library: Simulated) -> None:

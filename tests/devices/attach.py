@@ -9,7 +9,7 @@ from drivers.attached import AttachedDevice, AttachedKind, find
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / ".ci" / "vm" / "library.sh"
-LIMIT_S = 120.0  # an emulated processor that shares its host takes its time
+LIMIT_S = 300.0  # an emulated processor that shares its host takes its time
 
 
 def run(*argv: object, limit_s: float = LIMIT_S, status: int | None = 0) -> str:

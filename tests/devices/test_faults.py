@@ -219,8 +219,6 @@ def test_discs_that_went_bad_are_found_by_verification_and_others_burnt(library:
     tgt = Tgt()
     tgt("disc", "none")
     discs = (D1, D2, D3)
-    for disc in discs:
-        (tgt.media / "discs" / disc).unlink(missing_ok=True)
     with closing(DeskWorld(tmp_path, library, tgt, TAPE_AND_DISC, discs)) as world:
         discs_go_bad(world, tgt)
 

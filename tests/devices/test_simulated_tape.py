@@ -65,7 +65,7 @@ def test_a_drive_is_certified_with_the_cartridge_in_it(library: Simulated) -> No
     library.arrange({1: barcode})
     library.changer.load(1, 0)
     argv = (sys.executable, "-m", "appliance.cli", "drives", "certify", library.drive(0).serial, "--megabytes", 8)
-    report = json.loads(run(*argv, "--json", limit_s=5 * LIMIT_S))  # some ninety commands on an emulated processor
+    report = json.loads(run(*argv, "--json", limit_s=2 * LIMIT_S))  # some ninety commands on an emulated processor
     assert report["good"], report
     assert {step["name"] for step in report["steps"]} >= {"filemarks", "end of data", "position", "flush", "alerts"}
     again = run("sh", "-c", '"$@" 2>&1', "sh", *argv, status=None)

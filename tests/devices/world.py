@@ -109,6 +109,8 @@ class DeskWorld(ArchiveWorld):
         take_over: bool = True,
     ) -> None:
         self.tgt = tgt
+        for disc in discs:  # new ones: an earlier test may have burnt some of that name
+            (tgt.media / "discs" / disc).unlink(missing_ok=True)
         self.fed: list[Barcode] = []  # what a person put in, in this order
         given = settled(ManualKind.options, {"drives": [RECORDER]})
         desk = open_drives("desk", given, SystemClock())

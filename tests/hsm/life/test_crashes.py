@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from drivers.clock import VirtualClock
 from hsm.states import Availability, OnlineState
-from tests.support.crashing import count_steps, crash_at
+from tests.support.crashing import count_steps, crash_at, pulled_at
 from tests.support.studies import encode, small_ct
 from tests.support.world import START, World
 
@@ -64,12 +65,12 @@ def check(root: Path) -> None:
     world.close()
 
 
-@pytest.fixture(scope="module")
-def steps(tmp_path_factory: pytest.TempPathFactory) -> int:
-    warm = tmp_path_factory.mktemp("warm")  # what is compiled once here, the children need not compile again
-    live(warm)
-    check(warm)
-    return count_steps(lambda: live(tmp_path_factory.mktemp("whole")))
+@pytest.fixture(scope="module", autouse=True)
+def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is compiled once here, the children need not compile again."""
+    folder = tmp_path_factory.mktemp("warm")
+    live(folder)
+    check(folder)
 
 
 pytestmark = pytest.mark.timeout(900)  # many lives in one test
@@ -77,15 +78,18 @@ PORTIONS = int(os.environ.get("CRASH_PORTIONS", "8"))  # 1: every place in one t
 
 
 @pytest.mark.parametrize("portion", range(PORTIONS))
-def test_a_crash_at_any_step_loses_nothing_and_work_goes_on(tmp_path: Path, steps: int, portion: int) -> None:
-    for step in range(1 + portion, steps + 1, PORTIONS):
-        root = tmp_path / str(step)
-        root.mkdir()
-        crash_at(lambda root=root: live(root), step)  # type: ignore[misc]
+def test_a_crash_at_any_step_loses_nothing_and_work_goes_on(tmp_path: Path, portion: int) -> None:
+    root, left = tmp_path / "life", tmp_path / "left"
+    root.mkdir()
+    left.mkdir()
+    steps = pulled_at(lambda: live(root), root, left, lambda step: step % PORTIONS == portion)
+    assert len(steps) > 100 // PORTIONS
+    for step in steps:
+        shutil.rmtree(root)
+        (left / str(step)).rename(root)  # under the name it had: paths are kept in it
         check(root)
 
 
-@pytest.mark.usefixtures("steps")
 def test_several_crashes_in_a_row_lose_nothing(tmp_path: Path) -> None:
     chance = random.Random(20240101)
     visits = count_steps(lambda: live(tmp_path / "whole"), every=True)

@@ -64,7 +64,7 @@ def judge_medium(
     words = asked_for(asked.volumes) + f"this is {seen.what}"
     if seen.kind is SeenKind.FOREIGN:
         return Verdict(None, True, "wrong_medium", "warning", words)
-    if seen.kind is SeenKind.UNREADABLE and _is_burnt_disc(volume):
+    if _is_burnt_disc(volume):
         # It stays in: the mount that follows proves that it cannot be used, and sets the volume aside.
         return Verdict(volume.barcode, False, "unreadable_medium", "warning", f"this is {seen.what}")
     return Verdict(None, True, "unreadable_medium", "warning", words, asked.blank if asked.begun else None)

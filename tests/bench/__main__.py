@@ -1,14 +1,14 @@
 """`make bench`: measure, say what was measured beside its target, and write docs/BENCHMARKS.md.
 
-ARGS="packs" measures only that part and writes no page; the parts are packs, pages and prefetch.
+ARGS="packs" measures only that part and writes no page; the parts are packs, lossless, pages and prefetch.
 """
 
 import sys
 from pathlib import Path
 
-from tests.bench import figures, packs, pages, prefetch
+from tests.bench import figures, lossless, packs, pages, prefetch
 
-PARTS = {"packs": packs.measure, "pages": pages.measure, "prefetch": prefetch.measure}
+PARTS = {"packs": packs.measure, "lossless": lossless.measure, "pages": pages.measure, "prefetch": prefetch.measure}
 PAGE = Path(__file__).parents[2] / "docs" / "BENCHMARKS.md"
 
 

@@ -43,6 +43,8 @@ MEANINGS: Mapping[str, Meaning] = {
     "instances_received": Meaning(TRANSFERRED, "C"),
     "queried": Meaning(QUERY, "E"),
     "study_deleted": Meaning(DELETED, "D"),
+    "study_viewed": Meaning(ACCESSED, "R"),
+    "study_looked_at": Meaning(ACCESSED, "R"),
     "export_wanted": Meaning(EXPORT, "R"),
     "read_foreign_wanted": Meaning(IMPORT, "C"),
     "import_wanted": Meaning(IMPORT, "C"),

@@ -20,7 +20,7 @@ from tests.support.studies import small_ct, write_study
 pytestmark = [pytest.mark.peer, pytest.mark.crash]
 
 FULL = os.environ.get("TEST_FULL_LENGTH") == "1"
-SCALE = 0.18 if FULL else 18.0  # of the simulated devices, which need about a minute for a cold recall from tape
+SCALE = 0.13 if FULL else 18.0  # of the simulated devices, which need some 40 s for a cold recall from tape
 TIMER_S, PATIENCE_S, KEEPALIVE_S, RECALL_S = (30, 600, 10, 300) if FULL else (2, 60, 1, 2)
 LIMIT_S = 900.0 if FULL else 60.0
 PEERS = """

@@ -28,6 +28,7 @@ KNOWN: dict[str, list[Any]] = {  # what there is, so that not every question is 
     "version": [1],
     "library": ["tape", "jukebox"],
     "number": [0, 1],
+    "order_id": [1, 99],
     "name": ["a-viewer", "bert"],
 }
 EXAMPLES = 4  # of each operation, each way; more are worth it after a change of web/api

@@ -17,6 +17,13 @@ runtime_packages=(
     par2       # recovery data on discs
     stenc      # encryption keys of tape drives
 )
+# What the Python package bonsai is built with, which signs people in by a directory.
+build_packages=(
+    libldap-dev
+    libsasl2-dev
+    python3-dev
+    gcc
+)
 test_packages=(
     dcmtk      # foreign DICOM peers
     dicom3tools # a validator that is not ours
@@ -25,6 +32,7 @@ test_packages=(
     poppler-utils # pages of a PDF as pictures
     chromium # the browser of tests and screenshots
     libiscsi-bin # an iSCSI initiator that is not ours
+    slapd # a directory that is not ours
     # the test machine, .ci/vm
     qemu-system-x86
     mmdebstrap
@@ -126,15 +134,15 @@ flock 9
 
 case ${1:-} in
     run)
-        install_packages "${runtime_packages[@]}"
+        install_packages "${runtime_packages[@]}" "${build_packages[@]}"
         make_venv run
         ;;
     test)
-        install_packages "${runtime_packages[@]}" "${test_packages[@]}"
+        install_packages "${runtime_packages[@]}" "${build_packages[@]}" "${test_packages[@]}"
         make_venv dev
         ;;
     devices)
-        install_packages "${runtime_packages[@]}" "${test_packages[@]}" "${devices_packages[@]}"
+        install_packages "${runtime_packages[@]}" "${build_packages[@]}" "${test_packages[@]}" "${devices_packages[@]}"
         make_venv dev
         ;;
     *)

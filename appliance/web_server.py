@@ -19,6 +19,7 @@ from appliance.config import Config
 from appliance.config.effective import effective
 from appliance.labels import of_volumes
 from appliance.peers import destinations, peering
+from appliance.realms import directory, provider
 from appliance.tls import NOWHERE, show
 from appliance.viewer.package import installed
 from drivers.clock import SystemClock
@@ -85,6 +86,8 @@ def pages(config: Config, catalog: Catalog, path: Path | None = None) -> Flask:
             configuration=effective(config, path, os.environ),
             send=build.send_settings(config),
             prices=build.prices(config),
+            ldap=directory(config),
+            oidc=provider(config),
         )
     )
 

@@ -18,6 +18,8 @@ from hsm.peers.model import Peering
 from hsm.policy.cost import Prices
 from hsm.rendering import Renderers
 from hsm.settings_read import SettingRead
+from web.access.ldap import LdapSettings
+from web.access.oidc import Provider
 
 EXTENSION = "firn"
 ENGINE_LEASE = "engine"
@@ -89,6 +91,8 @@ class Services:
     peering: Peering | None = None  # None: nobody asks peers here
     configuration: Sequence[SettingRead] = ()  # as it was read
     send: SendSettings | None = None  # how notifications leave; None: they do not
+    ldap: LdapSettings | None = None  # the directory that knows people; None: there is none
+    oidc: Provider | None = None  # the identity provider; None: there is none
 
 
 def services() -> Services:

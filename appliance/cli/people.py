@@ -46,6 +46,7 @@ def list_users(context: typer.Context, as_json: Json = False) -> None:
                 "name": person.name,
                 "full_name": person.full_name,
                 "role": person.role.value,
+                "realm": person.realm.value,
                 "state": _state(person, current),
                 "created_at": iso(person.created_at),
                 "signed_in_at": iso(person.signed_in_at),
@@ -57,12 +58,13 @@ def list_users(context: typer.Context, as_json: Json = False) -> None:
     if not people:
         current.say("Nobody can sign in yet; the first start of the pages makes an administrator.")
         return
-    table = current.table("name", "full name", "role", "state", "last sign-in")
+    table = current.table("name", "full name", "role", "signs in by", "state", "last sign-in")
     for person in people:
         table.add_row(
             safe(person.name),
             safe(person.full_name),
             person.role.value,
+            "password here" if person.is_local else person.realm.value.upper(),
             _state(person, current),
             ago(person.signed_in_at, current.now()),
         )
@@ -93,7 +95,10 @@ def password(context: typer.Context, name: NameArgument) -> None:
     """Give an account a new password, printed once; its sessions end. Also opens one that wrong passwords closed."""
     current = session(context)
     found, made = _known(current, name), passwords.one_time()
-    current.catalog.accounts.set_password(found.name, passwords.hashed(made), True, getuser(), current.now())
+    try:
+        current.catalog.accounts.set_password(found.name, passwords.hashed(made), True, getuser(), current.now())
+    except UserRefused as error:
+        raise refused(f"{error}.") from None
     current.say(f"{safe(found.name)} signs in with {made}")
 
 

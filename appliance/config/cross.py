@@ -172,6 +172,24 @@ def policy_file(config: Config) -> Iterator[Contradiction]:
         yield Contradiction(("policy", "file"), wrong, "name an existing file, or leave it empty")
 
 
+def sign_in_elsewhere(config: Config) -> Iterator[Contradiction]:
+    """A directory or provider that lets nobody in, or cannot be asked, is a mistake."""
+    if config.ldap.url:
+        if not config.ldap.base:
+            yield Contradiction(("ldap", "base"), "it is empty, so nobody is found", "say where people are looked for")
+        if "{name}" not in config.ldap.user_filter:
+            yield Contradiction(("ldap", "user_filter"), "it does not hold {name}", "write (uid={name}), for example")
+        if config.ldap.bind_dn and config.ldap.password_file == Path():
+            remedy = "name the file with the password of ldap.bind_dn"
+            yield Contradiction(("ldap", "password_file"), "it is empty", remedy)
+    if config.oidc.issuer and not config.oidc.client_id:
+        yield Contradiction(("oidc", "client_id"), "it is empty", "write what Firn is called at the provider")
+    for name, used, section in (("ldap", config.ldap.url, config.ldap), ("oidc", config.oidc.issuer, config.oidc)):
+        if used and not any(section.groups.values()):
+            remedy = "name the groups of at least one role"
+            yield Contradiction((name, "viewer_groups"), "no group has a role, so nobody can sign in", remedy)
+
+
 CHECKS: tuple[Checked, ...] = (
     (frozenset({"online"}), water_marks),
     (frozenset({"archive", "online"}), pool_directories),
@@ -186,4 +204,5 @@ CHECKS: tuple[Checked, ...] = (
     (frozenset({"engine"}), waits),
     (frozenset({"catalog"}), catalog_address),
     (frozenset({"archive", "policy"}), policy_file),
+    (frozenset({"ldap", "oidc"}), sign_in_elsewhere),
 )

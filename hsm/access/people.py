@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hsm.access.roles import Right, Role, may
+from hsm.access.visitors import Realm
 
+REMEMBERED = timedelta(days=30)  # for so long a directory's word counts without being asked again
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 
 
@@ -29,6 +31,19 @@ class Person:
     created_at: datetime
     signed_in_at: datetime | None
     mail: str = ""  # told of what the person asked for
+    realm: Realm = Realm.LOCAL
+
+    @property
+    def is_local(self) -> bool:
+        """Whether Firn itself keeps the password and the role."""
+        return self.realm is Realm.LOCAL
+
+    def vouched_for(self, now: datetime) -> bool:
+        """Whether the account still stands for somebody: a directory's word for its people grows old.
+
+        Nobody tells us that somebody has left the house; who does not sign in any more has perhaps.
+        """
+        return self.is_local or (self.signed_in_at is not None and now - self.signed_in_at < REMEMBERED)
 
     def may(self, right: Right) -> bool:
         """Whether this person has a right now."""

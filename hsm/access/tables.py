@@ -30,6 +30,8 @@ class User(Base):
     created_at: Mapped[datetime]
     signed_in_at: Mapped[datetime | None]
     mail: Mapped[str] = mapped_column(String(254), default="")  # told of what the person asked for
+    realm: Mapped[str] = mapped_column(String(16), default="local")  # who knows the password
+    subject: Mapped[str] = mapped_column(Text, default="")  # as an identity provider names the person for ever
 
 
 class SignIn(Base):

@@ -47,7 +47,8 @@ class TokenRecord:
             return TokenState.REVOKED
         if self.expires_at is not None and self.expires_at <= now:
             return TokenState.EXPIRED
-        return TokenState.CLOSED if self.owner.disabled else TokenState.LIVE
+        open_now = not self.owner.disabled and self.owner.vouched_for(now)
+        return TokenState.LIVE if open_now else TokenState.CLOSED
 
     def may(self, right: Right) -> bool:
         """Whether who shows it has a right now: it is among its scopes, and its owner has it still."""

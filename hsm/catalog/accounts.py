@@ -11,6 +11,7 @@ from hsm.access.lockout import locked_until
 from hsm.access.people import Person, UserRefused, tidy_name
 from hsm.access.roles import Role
 from hsm.access.tables import SignIn, User
+from hsm.access.visitors import NoRole, Realm, Visitor, VisitorRefused
 from hsm.catalog.database import AnyRow, Database
 from hsm.catalog.events import add
 from hsm.catalog.rows import insert_new, table_of
@@ -32,6 +33,7 @@ PERSON = (
     User.created_at,
     User.signed_in_at,
     User.mail,
+    User.realm,
 )
 
 
@@ -39,6 +41,7 @@ def person_of(row: AnyRow) -> Person:
     """The person that the first columns of a row describe, see PERSON."""
     values = list(row[: len(PERSON)])
     values[3] = Role(values[3])
+    values[12] = Realm(values[12])
     return Person(*values)
 
 
@@ -110,10 +113,12 @@ class Accounts:
         add(connection, "info", "user_added", name, {"role": role.value, "by": by}, now)
 
     def set_role(self, name: str, role: Role, by: str, now: datetime) -> None:
-        """Give a person another role. Raises: UserRefused, also when nobody would be left to administer."""
-        self._change(
-            name, {"role": role.value}, "user_role_changed", {"role": role.value, "by": by}, now, takes_rights=True
-        )
+        """Give a person another role.
+
+        Raises: UserRefused, also when nobody would be left to administer, and where a directory says what the role is.
+        """
+        fields = {"role": role.value, "by": by}
+        self._change(name, {"role": role.value}, "user_role_changed", fields, now, takes_rights=True, only_local=True)
 
     def set_mail(self, name: str, mail: str, by: str, now: datetime) -> None:
         """Where a person is told that what was asked for is ready; "" for nowhere. Raises: UserRefused."""
@@ -131,9 +136,12 @@ class Accounts:
         self._change(name, values, "user_enabled", {"by": by}, now)
 
     def set_password(self, name: str, password_hash: str, must_change: bool, by: str, now: datetime) -> None:
-        """Set another password and end all sessions of the account. Raises: UserRefused."""
+        """Set another password and end all sessions of the account.
+
+        Raises: UserRefused, also where somebody else keeps the password.
+        """
         values = {"password_hash": password_hash, "must_change": must_change, "failures": 0, "locked_until": None}
-        self._change(name, values, "user_password_set", {"by": by}, now, end_sessions=True)
+        self._change(name, values, "user_password_set", {"by": by}, now, end_sessions=True, only_local=True)
 
     def _change(
         self,
@@ -144,26 +152,84 @@ class Accounts:
         now: datetime,
         end_sessions: bool = False,
         takes_rights: bool = False,
+        only_local: bool = False,
     ) -> None:
         tidied = tidy_name(name)
 
         def work(connection: Connection) -> None:
             changed = connection.execute(
-                update(User).where(User.name == tidied).values(**values).returning(User.id)
-            ).scalar()
+                update(User).where(User.name == tidied).values(**values).returning(User.id, User.realm)
+            ).first()
             if changed is None:
                 raise UserRefused(f"there is no account {tidied!r}")
-            open_administrators = (User.role == Role.ADMINISTRATOR.value) & User.disabled.is_(False)
-            left = select(func.count()).select_from(User).where(open_administrators)
-            if takes_rights and not connection.execute(left).scalar():
-                raise UserRefused(f"{tidied!r} is the only administrator left; make somebody else one first")
+            if only_local and changed.realm != Realm.LOCAL:
+                raise UserRefused(f"{tidied!r} signs in by {changed.realm.upper()}, which keeps password and role")
+            if takes_rights and changed.realm == Realm.LOCAL and not _local_administrators(connection):
+                raise UserRefused(f"{tidied!r} is the only local administrator left; make somebody else one first")
             if end_sessions:
-                connection.execute(delete(SignIn).where(SignIn.user_fk == changed))
+                connection.execute(delete(SignIn).where(SignIn.user_fk == changed.id))
             add(connection, "info", event, tidied, fields, now)
 
         self._database.write(work)
 
     # -- signing in ----------------------------------------------------------------------------------------------
+
+    def admit(self, visitor: Visitor, now: datetime) -> Person:
+        """The account of somebody whom a directory or provider vouches for, with the role it gives; made if need be.
+
+        An account that was closed here stays closed. A name that belongs to a local account, or to another person of
+        the provider, is never handed over: whoever chooses a name elsewhere must not become somebody here.
+
+        Raises: VisitorRefused, UserRefused for a name that cannot be used here.
+        """
+        tidied = tidy_name(visitor.name)
+        about = {"role": visitor.role.value, "full_name": clean(visitor.full_name.strip())[:200]}
+        if visitor.mail and not mail_fault(visitor.mail):
+            about["mail"] = visitor.mail
+        same = User.name == tidied
+        if visitor.subject:
+            same = (User.realm == visitor.realm.value) & (User.subject == visitor.subject)
+
+        def work(connection: Connection) -> str:
+            known = connection.execute(select(User.name, User.role, User.realm, User.disabled).where(same)).first()
+            if known is None:
+                values = {**about, "password_hash": "", "must_change": False, "created_at": now}
+                values |= {"name": tidied, "realm": visitor.realm.value, "subject": visitor.subject}
+                if insert_new(connection, User, values) is None:
+                    raise VisitorRefused(_TAKEN.format(name=tidied))
+                fields = {"role": visitor.role.value, "by": visitor.realm.value}
+                add(connection, "info", "user_added", tidied, fields, now)
+                return tidied
+            if known.realm != visitor.realm:
+                raise VisitorRefused(_TAKEN.format(name=tidied))
+            if known.disabled:
+                raise VisitorRefused(f"The account {known.name} is closed. Ask an administrator of this archive.")
+            connection.execute(update(User).where(User.name == known.name).values(**about))
+            if known.role != visitor.role:
+                fields = {"role": visitor.role.value, "by": visitor.realm.value}
+                add(connection, "info", "user_role_changed", known.name, fields, now)
+            return str(known.name)
+
+        return self._known(self._database.write(work))
+
+    def turned_away(self, realm: Realm, name: str, why: str, address: str, now: datetime) -> None:
+        """Note that a visitor did not come in."""
+        self._database.write(lambda connection: _turned_away(connection, realm, name, why, address, now))
+
+    def no_role(self, realm: Realm, refused: NoRole, address: str, now: datetime) -> None:
+        """Note that somebody has no role here, or no more.
+
+        What a former visit left open ends: the sessions, and API tokens until there is a role again.
+        """
+        same = User.name == refused.name if not refused.subject else User.subject == refused.subject
+
+        def work(connection: Connection) -> None:
+            forgotten = update(User).where(User.realm == realm.value, same).values(signed_in_at=None)
+            for user in connection.execute(forgotten.returning(User.id)).scalars().all():
+                connection.execute(delete(SignIn).where(SignIn.user_fk == user))
+            _turned_away(connection, realm, refused.name, str(refused), address, now)
+
+        self._database.write(work)
 
     def failed(self, name: str, address: str, now: datetime) -> datetime | None:
         """Count a wrong password; until when the account is closed now, if it is."""
@@ -236,6 +302,20 @@ class Accounts:
         if found is None:
             raise UserRefused(f"there is no account {name!r}")
         return found
+
+
+_TAKEN = "The name {name} belongs to another account of this archive. Ask an administrator: one has to be renamed."
+
+
+def _turned_away(connection: Connection, realm: Realm, name: str, why: str, address: str, now: datetime) -> None:
+    fields = {"realm": realm.value, "why": clean(why)[:300], "address": address}
+    add(connection, "warning", "sign_in_refused", clean(name)[:64], fields, now)
+
+
+def _local_administrators(connection: Connection) -> int:
+    """How many can still get in and administer when no directory answers."""
+    able = (User.role == Role.ADMINISTRATOR.value) & User.disabled.is_(False) & (User.realm == Realm.LOCAL.value)
+    return connection.execute(select(func.count()).select_from(User).where(able)).scalar_one()
 
 
 def _only_do(connection: Connection, statement: Executable) -> None:

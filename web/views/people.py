@@ -106,9 +106,13 @@ def password(name: str) -> Response:
     """Give a person a new password that is shown once and must be changed."""
     account, made = known(name), passwords.one_time()
     house = services()
-    house.catalog.accounts.set_password(
-        account.name, passwords.hashed(made), True, known_person().name, house.clock.now()
-    )
+    try:
+        house.catalog.accounts.set_password(
+            account.name, passwords.hashed(made), True, known_person().name, house.clock.now()
+        )
+    except UserRefused as refused:
+        flash(f"Not changed: {refused}.", "warn")
+        return redirect(url_for("people.index"), 303)
     if account.name == known_person().name:
         flash("Your sessions have ended with the old password.", "warn")
     return _page(once=(account.name, made))

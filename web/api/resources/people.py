@@ -4,6 +4,7 @@ from pydantic import Field
 
 from hsm.access.people import Person
 from hsm.access.roles import Right, Role
+from hsm.access.visitors import Realm
 from hsm.catalog.errors import NotCatalogued
 from web.access import passwords
 from web.access.gate import known_person
@@ -20,6 +21,7 @@ class Account(Shape):
     name: str
     full_name: str
     role: Role
+    realm: Realm = Field(description="Who keeps the password and the role: this archive, a directory, a provider.")
     disabled: bool
     must_change: bool = Field(description="The password was given by somebody else, and has to be changed.")
     created_at: Time
@@ -98,7 +100,7 @@ def open_account(name: NameText) -> Account:
     return _account(_known(name))
 
 
-@operations.post("/people/{name}/password", Right.ADMINISTER)
+@operations.post("/people/{name}/password", Right.ADMINISTER, conflicts=True)
 def give_password(name: NameText) -> OneTimePassword:
     """Give an account a new password, told once; its sessions end, its API tokens do not."""
     house, account, password = services(), _known(name), passwords.one_time()
@@ -119,6 +121,7 @@ def _account(person: Person) -> Account:
         name=person.name,
         full_name=person.full_name,
         role=person.role,
+        realm=person.realm,
         disabled=person.disabled,
         must_change=person.must_change,
         created_at=person.created_at,

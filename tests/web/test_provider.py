@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -174,11 +175,15 @@ SPOILED: tuple[tuple[dict[str, Any], str], ...] = (
 )
 
 
+def with_these(spoiled: dict[str, Any], claims: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in {**claims, **spoiled}.items() if value is not None}
+
+
 def test_a_token_for_somebody_else_or_another_time_is_refused(world: World, way: OnTheWay) -> None:
     client, way.adds_key = browser(world, way), True
     for spoiled, said in SPOILED:
         sign_in.limiter.storage.reset()
-        way.claims = lambda claims: {key: value for key, value in {**claims, **spoiled}.items() if value is not None}
+        way.claims = partial(with_these, spoiled)
         assert "did not work: begin again" in come_back(client), spoiled
         assert said in why(world), spoiled
     assert world.catalog.accounts.list() == []

@@ -39,6 +39,9 @@ ANSWERS = {
     "study": "1.2.3.9",
     "series": "1.2.3.9.1",
     "instance": "1.2.3.9.1.2",
+    "sop": "1.2.3.9.1.2",
+    "order_id": "1",
+    "transaction": "1.2.3.99",
     "numbers": "1",
     "path": "7FE00010",
 }

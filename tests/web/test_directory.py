@@ -143,7 +143,7 @@ def test_a_local_account_goes_on_and_is_never_asked_for_in_the_directory(world: 
     assert sign_in(stranger(world, gone), "local", PASSWORD) == "/"
     assert sign_in(stranger(world, settings), "local", other.PASSWORD).startswith("422")
     assert "only local accounts" in sign_in(stranger(world, gone), "anna", other.PASSWORD)
-    with pytest.raises(UserRefused, match="only local administrator"):
+    with pytest.raises(UserRefused, match="only administrator left"):
         sign_in(stranger(world, settings), "adam", other.PASSWORD)
         world.catalog.accounts.disable("local", "test", now)
 

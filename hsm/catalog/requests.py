@@ -30,6 +30,13 @@ class Requests:
         what = f"recall request {request_id}"
         return self._database.read(lambda connection: _record(one(connection, statement, what)))
 
+    def waiting_for(self, job_id: int) -> list[RequestRecord]:
+        """The requests that wait for a job, oldest first."""
+        linked = exists().where(RecallJob.job_fk == job_id, RecallJob.request_fk == RecallRequest.id)
+        waits = RecallRequest.state == RequestState.WAITING.value
+        statement = _select().where(linked, waits).order_by(RecallRequest.id)
+        return self._database.read(lambda connection: [_record(row) for row in connection.execute(statement)])
+
     def jobs_of(self, request_ids: Collection[int]) -> dict[int, list[JobRecord]]:
         """The jobs that serve each request, in their order; a request without any is left out."""
 

@@ -6,11 +6,12 @@ from hsm.states import ACTIVE_JOBS, ROBOT_JOBS, JobKind, JobState
 
 CANCELLABLE = frozenset({JobState.QUEUED, JobState.WAITING_OPERATOR, JobState.WAITING_RETRY})
 PERSONAL = ROBOT_JOBS | {JobKind.RECALL, JobKind.SCAN, JobKind.LABEL, JobKind.READ_FOREIGN, JobKind.VERIFY}
+TO_CANCEL = Right.MEDIA  # a job ends for everybody who waits for it; one's own wish is taken back at the request
 BY_ITSELF = frozenset({"policy", "engine"})
 
 
 def right_for(job: JobRecord) -> Right:
-    """What somebody must be allowed to take a job back or to have it tried again."""
+    """What somebody must be allowed to have a job tried again."""
     return Right.RECALL if job.kind is JobKind.RECALL else Right.MEDIA
 
 

@@ -99,6 +99,22 @@ def test_staff_take_back_recalls_and_leave_the_machines_alone(world: World) -> N
     assert world.catalog.jobs.get(number).state == JobState.QUEUED
 
 
+def test_staff_take_their_own_wish_back_and_leave_the_job_to_whoever_else_waits(world: World) -> None:
+    client, now = browser(world.services(), Role.STAFF), world.clock.now()
+    uid = world.nearline()
+    mine = world.catalog.recalls.request(uid, requested_by="a-staff", now=now)
+    world.catalog.recalls.request(uid, requested_by="<b>PACS</b>", now=now)
+    (job,) = world.catalog.jobs.list(kinds=(JobKind.RECALL,))
+    page = read(client.get(f"/jobs/{job.id}").text).text
+    assert "<b>PACS</b>" in page and "Cancel for all 2 who wait" in page
+    assert "end for everybody" in page and "goes on for the 1 other request" in page
+    assert press(client, f"/jobs/{job.id}/cancel")[0] == 403
+    press(client, f"/requests/{mine}/cancel")
+    assert world.catalog.jobs.get(job.id).state == JobState.QUEUED
+    page = read(client.get(f"/jobs/{job.id}").text).text
+    assert "Take my wish back" not in page and "for all" not in page
+
+
 def test_events_are_confined_by_person_and_time_and_read_as_csv(world: World, client: FlaskClient) -> None:
     now = world.clock.now()
     for by in ("anna", "bob"):

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from hsm.catalog import Catalog
 from hsm.facts import JobRecord
-from hsm.models import Job, RecallJob
+from hsm.models import Job
 from hsm.states import JobKind, JobState
 
 
@@ -28,12 +28,6 @@ def matrix(catalog: Catalog) -> JobMatrix:
     kinds = tuple(kind for kind in JobKind if any(k is kind for k, _ in counts))
     states = tuple(state for state in JobState if any(s is state for _, s in counts))
     return JobMatrix(kinds, states, counts)
-
-
-def requests_of(catalog: Catalog, job_id: int) -> int:
-    """How many recall requests wait for one job."""
-    statement = select(func.count()).where(RecallJob.job_fk == job_id)
-    return catalog.database.read(lambda connection: connection.scalar(statement)) or 0
 
 
 def places(queue: list[JobRecord]) -> dict[int, int]:

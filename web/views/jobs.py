@@ -9,18 +9,19 @@ from werkzeug.wrappers import Response as AnyResponse
 from hsm.access.roles import Right
 from hsm.catalog.errors import JobRefused, NotCatalogued
 from hsm.facts import JobRecord
-from hsm.media.wishes import right_for, why_not_cancel, why_not_retry
+from hsm.media.wishes import TO_CANCEL, right_for, why_not_cancel, why_not_retry
 from hsm.states import ACTIVE_JOBS, IllegalTransition, JobKind, JobState
 from web import csv, paging
-from web.access.gate import may, needs
+from web.access.gate import known_person, may, needs
 from web.reads.studies import labels
-from web.reads.work import places, requests_of
+from web.reads.work import places
 from web.services import services
 
 pages = Blueprint("jobs", __name__)
 ACTIVE = "active"  # stands for every state in which a job still has something to do
 READ_AT_ONCE = 1000
 ONLY_LOOKS = "Your account may look at this job, not change it."
+NOT_FOR_ALL = "It would end for everybody who waits for it; that is for archivists and administrators."
 COLUMNS = (
     *("job", "kind", "state", "study", "pool", "volume", "drive", "requested_by", "reason", "size_bytes", "done_bytes"),
     *("phase", "message", "attempts", "created_at", "started_at", "ended_at", "not_before", "eta_at"),
@@ -100,6 +101,7 @@ def show(job_id: int) -> str:
     job = known(job_id)
     place = places(house.catalog.jobs.queue(house.clock.now())).get(job.id) if job.kind is JobKind.RECALL else None
     off = "" if may(right_for(job)) else ONLY_LOOKS
+    waiting = house.catalog.requests.waiting_for(job.id) if job.kind is JobKind.RECALL else []
     lines = house.catalog.jobs.lines(job.id)
     return render_template(
         "job.html",
@@ -109,18 +111,18 @@ def show(job_id: int) -> str:
         drive=next((d for d in house.catalog.drives.list() if d.serial == job.drive), None),
         labels=labels(house.catalog, [job.study_instance_uid]),
         place=place,
-        requests=requests_of(house.catalog, job.id),
-        refused=off or why_not_cancel(job),
+        waiting=waiting,
+        my_wishes=[one for one in waiting if one.requested_by == known_person().name] if may(Right.RECALL) else [],
+        refused=why_not_cancel(job) or ("" if may(TO_CANCEL) else NOT_FOR_ALL),
         no_retry=off or why_not_retry(job),
     )
 
 
 @pages.post("/jobs/<int:job_id>/cancel")
-@needs(Right.RECALL)
+@needs(TO_CANCEL)
 def cancel(job_id: int) -> AnyResponse:
-    """Take back what a person asked for and has not begun."""
-    house = services()
-    job = _mine_to_change(job_id)
+    """Take back, for everybody, what people asked for and has not begun."""
+    house, job = services(), known(job_id)
     if reason := why_not_cancel(job):
         flash(f"Not cancelled. {reason}", "warn")
         return redirect(url_for("jobs.show", job_id=job_id), 303)

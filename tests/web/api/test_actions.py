@@ -105,7 +105,8 @@ def test_jobs_are_taken_back_and_tried_again_by_who_may(world: World, busy_boss:
     assert busy_boss.ask("POST", f"/api/v1/jobs/{recall}/retry").status_code == 409
     retried = busy_boss.ask("POST", f"/api/v1/jobs/{failed}/retry")
     assert retried.json is not None and retried.json["state"] == "queued"
-    cancelled = staff.ask("POST", f"/api/v1/jobs/{recall}/cancel")
+    assert staff.ask("POST", f"/api/v1/jobs/{recall}/cancel").status_code == 403  # it would end for everybody
+    cancelled = busy_boss.ask("POST", f"/api/v1/jobs/{recall}/cancel")
     assert cancelled.json is not None and cancelled.json["state"] == "cancelled"
     assert isinstance(busy_boss.get(f"/api/v1/jobs/{failed}/log")["items"], list)
     assert busy_boss.get("/api/v1/jobs/9999/log", 404)

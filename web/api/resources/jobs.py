@@ -4,7 +4,7 @@ from pydantic import Field
 
 from hsm.access.roles import Right
 from hsm.facts import JobRecord
-from hsm.media.wishes import right_for, why_not_cancel, why_not_retry
+from hsm.media.wishes import TO_CANCEL, right_for, why_not_cancel, why_not_retry
 from hsm.states import JobKind, JobState
 from web.access.gate import may
 from web.api.operations import Operations
@@ -101,10 +101,11 @@ def get_job_log(job_id: Number) -> Listed[LogLine]:
     return Listed(items=tuple(LogLine(number=n.number, at=n.at, level=n.level, text=n.text) for n in lines))
 
 
-@operations.post("/jobs/{job_id}/cancel", Right.RECALL, conflicts=True)
+@operations.post("/jobs/{job_id}/cancel", TO_CANCEL, conflicts=True)
 def cancel_job(job_id: Number) -> Job:
-    """Take back what a person asked for and has not begun. What is not a recall needs the scope `media`, too."""
-    house, job = services(), _mine_to_change(job_id)
+    """Take back, for everybody who waits for it, what people asked for and has not begun; see also /recalls."""
+    house = services()
+    job = house.catalog.jobs.get(job_id)
     if reason := why_not_cancel(job):
         raise Refused(409, reason)
     house.catalog.jobs.cancel(job_id, house.clock.now())

@@ -19,6 +19,7 @@ from hsm.notices.model import (
     SAME_AGAIN,
     Calendar,
     Note,
+    NoticeChanged,
     NoticeRefused,
     Pending,
     Rule,
@@ -27,6 +28,7 @@ from hsm.notices.model import (
     Told,
     matches,
     retry_at,
+    version_of,
 )
 from hsm.notices.tables import NoticeRule, NoticeTarget, OutboxItem
 
@@ -111,6 +113,52 @@ class Notices:
             return made
 
         return self._database.write(work)
+
+    def change_target(self, target: Target, seen: str, by: str, now: datetime) -> None:
+        """Give a target another way or address; what it is still to be told goes there, too.
+
+        `seen`: version_of what was looked at. Raises: NoticeChanged, NotCatalogued.
+        """
+
+        def work(connection: Connection) -> None:
+            columns = (NoticeTarget.name, NoticeTarget.kind, NoticeTarget.address)
+            row = connection.execute(select(*columns).where(NoticeTarget.name == target.name).with_for_update()).first()
+            if row is None:
+                raise NotCatalogued(f"there is no target {target.name[:64]!r}")
+            if version_of(Target(row.name, TargetKind(row.kind), row.address)) != seen:
+                raise NoticeChanged(f"somebody changed the target {target.name} in the meantime; look at it again")
+            values = {"kind": target.kind.value, "address": target.address}
+            connection.execute(update(NoticeTarget).where(NoticeTarget.name == target.name).values(**values))
+            waits = (OutboxItem.target == target.name) & (OutboxItem.state == PENDING)
+            connection.execute(update(OutboxItem).where(waits).values(**values, not_before=None))
+            fields = {"kind": target.kind.value, "by": by}
+            add(connection, "info", "notification_target_changed", target.name, fields, now)
+
+        self._database.write(work)
+
+    def change_rule(self, rule: Rule, seen: str, by: str, now: datetime) -> None:
+        """Let a rule, named by its number, say something else from now on.
+
+        `seen`: version_of what was looked at. Raises: NoticeChanged, NotCatalogued, NoticeRefused.
+        """
+
+        def work(connection: Connection) -> None:
+            known = next((one for one in _rules(connection) if one.id == rule.id), None)
+            if known is None:
+                raise NotCatalogued(f"there is no rule {rule.id}")
+            if version_of(known) != seen:
+                raise NoticeChanged(f"somebody changed rule {rule.id} in the meantime; look at it again")
+            there = select(NoticeTarget.name).where(NoticeTarget.name == rule.target)
+            if connection.execute(there).first() is None:
+                raise NoticeRefused({"target": "This target was removed meanwhile."})
+            values = {"target": rule.target, "level": rule.level, "events": rule.events, "subject": rule.subject}
+            changed = update(NoticeRule).where(NoticeRule.id == rule.id)
+            connection.execute(changed.values(**values, calendar=rule.calendar.value))
+            add(
+                connection, "info", "notification_rule_changed", rule.target, {"rule": rule.id, **values, "by": by}, now
+            )
+
+        self._database.write(work)
 
     def remove_rule(self, rule_id: int, by: str, now: datetime) -> None:
         """Raises: NotCatalogued."""

@@ -1,5 +1,6 @@
 """Targets, rules and messages, and every decision about them. Pure: the clock and the zone are passed in."""
 
+import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -120,6 +121,10 @@ class NoticeRefused(Exception):
         self.faults = dict(faults)
 
 
+class NoticeChanged(Exception):
+    """Somebody changed a target or rule since it was looked at; nothing is changed."""
+
+
 class NotTold(Exception):
     """A message could not be handed over; the message says why. It is tried again."""
 
@@ -172,6 +177,11 @@ def checked_rule(target: str, level: str, events: str, subject: str, calendar: s
     if faults:
         raise NoticeRefused(faults)
     return Rule(0, target, level, patterns, subject.strip() or "*", Calendar(calendar))
+
+
+def version_of(kept: Target | Rule) -> str:
+    """A short word that changes with a target or rule, so that a form says which one it was filled in from."""
+    return hashlib.sha256(repr(kept).encode()).hexdigest()[:16]
 
 
 def holds(calendar: Calendar, at: datetime, zone: tzinfo) -> bool:

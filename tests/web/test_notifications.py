@@ -4,9 +4,11 @@ import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import pytest
 from flask.testing import FlaskClient
 
-from hsm.notices.model import Calendar, Rule, Target, TargetKind
+from hsm.catalog.errors import NotCatalogued
+from hsm.notices.model import Calendar, NoticeRefused, Rule, Target, TargetKind, version_of
 from hsm.notices.sending import SendSettings
 from tests.web.reader import read
 from tests.web.test_peers import send
@@ -34,6 +36,38 @@ def test_targets_and_rules_are_made_shown_and_removed(world: World) -> None:
     assert send(client, "/notifications/targets/Ops/remove", typed="Ops")[0] == 303
     assert world.catalog.notices.targets() == []
     assert send(client, "/notifications/targets/Ops/remove", typed="Ops")[0] == 404
+
+
+def test_targets_and_rules_are_changed_unless_somebody_was_faster(world: World) -> None:
+    client, notices = admin(world), world.catalog.notices
+    send(client, "/notifications/targets", **TARGET)
+    send(client, "/notifications/rules", **RULE)
+    (target,), (rule,) = notices.targets(), notices.rules()
+    first, second = version_of(target), version_of(rule)
+    assert f'value="{first}"' in client.get("/notifications/targets/Ops").text
+    assert f'value="{second}"' in client.get("/notifications/rules/1").text
+    change = {"seen": first, "kind": "webhook", "address": "https://ops.example/firn"}
+    status, html = send(client, "/notifications/targets/Ops", **{**change, "address": "nowhere"})
+    assert status == 422 and "address-says" in read(html).ids and 'value="nowhere"' in html
+    assert send(client, "/notifications/targets/Ops", **change)[0] == 303
+    status, html = send(client, "/notifications/targets/Ops", **{**change, "address": "https://late.example/"})
+    assert status == 409 and "https://ops.example/firn" in html and "late" not in html
+    assert notices.targets() == [Target("Ops", TargetKind.WEBHOOK, "https://ops.example/firn")]
+    wanted = {**RULE, "seen": second, "level": "error", "events": "volume_*"}
+    assert send(client, "/notifications/rules/1", **{**wanted, "calendar": "never"})[0] == 422
+    assert send(client, "/notifications/rules/1", **wanted)[0] == 303
+    assert send(client, "/notifications/rules/1", **{**wanted, "events": "late_*"})[0] == 409
+    assert notices.rules() == [Rule(1, "Ops", "error", "volume_*", "*", Calendar.NIGHT)]
+    for path in ("/notifications/rules/2", "/notifications/targets/Nobody"):
+        assert client.get(path).status_code == 404
+    for gone in (
+        lambda: notices.change_rule(replace(rule, id=9), "", "x", world.clock.now()),
+        lambda: notices.change_target(replace(target, name="Nobody"), "", "x", world.clock.now()),
+    ):
+        with pytest.raises(NotCatalogued):
+            gone()
+    with pytest.raises(NoticeRefused):
+        notices.change_rule(replace(rule, target="Gone"), version_of(notices.rules()[0]), "x", world.clock.now())
 
 
 def test_wrong_fields_are_said_beside_them(world: World) -> None:

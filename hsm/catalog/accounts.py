@@ -166,7 +166,7 @@ class Accounts:
                 raise UserRefused(f"{tidied!r} signs in by {changed.realm.upper()}, which keeps password and role")
             if takes_rights and changed.realm == Realm.LOCAL and not _local_administrators(connection):
                 raise UserRefused(
-                    f"{tidied!r} is the only administrator left with an account of this archive; make somebody else one first"
+                    f"{tidied!r} is the only administrator left with a password here; make somebody else one first"
                 )
             if end_sessions:
                 connection.execute(delete(SignIn).where(SignIn.user_fk == changed.id))

@@ -85,9 +85,15 @@ def change_rule(rule_id: int) -> Response:
     """Let a rule say something else."""
     house, kept, form = services(), _rule(rule_id), request.form
     known = [one.name for one in house.catalog.notices.targets()]
-    said = (form.get(name, "") for name in ("target", "level", "events", "subject", "calendar"))
     try:
-        checked = checked_rule(*said, known)
+        checked = checked_rule(
+            form.get("target", ""),
+            form.get("level", ""),
+            form.get("events", ""),
+            form.get("subject", ""),
+            form.get("calendar", ""),
+            known,
+        )
         wanted = Rule(rule_id, checked.target, checked.level, checked.events, checked.subject, checked.calendar)
         house.catalog.notices.change_rule(wanted, form.get("seen", ""), known_person().name, house.clock.now())
     except NoticeRefused as refused:

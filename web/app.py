@@ -2,13 +2,15 @@
 
 import hashlib
 from datetime import datetime
-from functools import cache
+from enum import StrEnum
+from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
 
-from flask import Flask, current_app, request, url_for
-from markupsafe import Markup
+from flask import Flask, current_app, g, request, url_for
+from markupsafe import Markup, escape
 
 from hsm.access.roles import Right
 from hsm.states import JobState
@@ -126,6 +128,7 @@ PART_OF = {
     "viewer": "studies",
     "volume_actions": "volumes",
 }  # pages that have no entry of their own in the navigation
+_PLACE, _AS_THEY_ARE = "THE-BARCODE", "!$&'()*+,/:;=@"  # as the map of routes leaves them
 ASSET_MAX_AGE_S = 30 * 86400  # an address changes with its content, see asset()
 
 
@@ -166,6 +169,8 @@ def create_app(services: Services) -> Flask:
         rate=words.rate,
         said=words.said,
         size=words.size,
+        tag_of=tag,
+        volume_url=volume_url,
     )
     app.context_processor(of_this_request)
     return app
@@ -182,8 +187,35 @@ def _digest(path: Path) -> str:
 
 
 def icon(name: str) -> Markup:
-    """A symbol of the icon sheet; decoration beside a word, so screen readers pass over it."""
-    return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format(asset("icons.svg"), name)
+    """A symbol of the icon sheet; decoration beside a word, so screen readers pass over it.
+
+    A list has a thousand of them: the address of the sheet is looked up once a request.
+    """
+    if "icon_sheet" not in g:
+        g.icon_sheet = escape(asset("icons.svg"))
+    return _symbol(g.icon_sheet, name)
+
+
+@lru_cache(maxsize=1000)
+def _symbol(sheet: str, name: str) -> Markup:
+    return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format(sheet, name)
+
+
+def volume_url(barcode: str) -> str:
+    """The address of a volume's page: in lists of hundreds, where asking the map of routes each time is slow."""
+    if "volume_pages" not in g:
+        g.volume_pages = url_for("volumes.show", barcode=_PLACE).rsplit(_PLACE, 1)
+    before, after = g.volume_pages
+    return f"{before}{quote(barcode, safe=_AS_THEY_ARE)}{after}"
+
+
+def tag(value: StrEnum | str, word: str = "") -> Markup:
+    """A state in its word and colour, with its icon and what it means."""
+    it = words.said(value)
+    return Markup(
+        f'<span class="tag {escape(it.tone)}" title="{escape(it.meaning)}">{icon(it.icon)}'
+        f"{escape(words.visible(word or it.word))}</span>"
+    )
 
 
 def of_this_request() -> dict[str, Any]:

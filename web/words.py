@@ -89,9 +89,8 @@ def when(at: datetime | None, now: datetime, zone: tzinfo, missing: str = "never
     """Relative time as text, the absolute one in the title."""
     if at is None:
         return escape(missing)
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        at.isoformat(timespec="seconds"), absolute(at, zone), relative(at, now)
-    )
+    title, words = escape(absolute(at, zone)), escape(relative(at, now))
+    return Markup(f'<time datetime="{at.isoformat(timespec="seconds")}" title="{title}">{words}</time>')
 
 
 def day(value: date | None) -> str:
@@ -156,7 +155,7 @@ def bidi(text: str, missing: str = "") -> Markup:
     """Text from outside, isolated so that its direction cannot disturb what stands beside it."""
     if not text:
         return Markup('<span class="quiet">{}</span>').format(missing) if missing else Markup("")
-    return Markup("<bdi>{}</bdi>").format(visible(text))
+    return Markup(f"<bdi>{escape(visible(text))}</bdi>")  # escaped; format() takes ten times as long
 
 
 @dataclass(frozen=True)
@@ -291,21 +290,23 @@ LEVEL = {
 }
 
 
+_TABLES: Mapping[type, Mapping[Any, Said]] = {
+    Availability: AVAILABILITY,
+    OnlineState: ONLINE,
+    CopyState: COPY,
+    VolumeState: VOLUME,
+    Place: PLACE,
+    DriveState: DRIVE,
+    JobState: JOB,
+    OrderState: ORDER,
+    RequestState: REQUEST,
+    DeliveryState: DELIVERY,
+}
+
+
 def said(value: StrEnum | str) -> Said:
     """The words for a state of any kind; a word nobody prepared is shown as it is."""
-    tables: dict[type, dict[Any, Said]] = {
-        Availability: AVAILABILITY,
-        OnlineState: ONLINE,
-        CopyState: COPY,
-        VolumeState: VOLUME,
-        Place: PLACE,
-        DriveState: DRIVE,
-        JobState: JOB,
-        OrderState: ORDER,
-        RequestState: REQUEST,
-        DeliveryState: DELIVERY,
-    }
-    table = tables.get(type(value), LEVEL)
+    table = _TABLES.get(type(value), LEVEL)
     return table.get(value) or Said("idle", str(value), "idle", "")
 
 

@@ -35,8 +35,10 @@ class Volumes(inventories.Inventories, TakingAway):
         pool: str | None = None,
         place: Place | None = None,
         state: VolumeState | None = None,
+        limit: int | None = None,
+        offset: int = 0,
     ) -> list[VolumeRecord]:
-        """The volumes that fit, by barcode."""
+        """The volumes that fit, by barcode; all of them, or so many behind so many."""
         statement: AnySelect = select(Volume.__table__).order_by(Volume.barcode)
         statement = narrowed(
             statement,
@@ -45,6 +47,8 @@ class Volumes(inventories.Inventories, TakingAway):
             (eq, Volume.place, place),
             (eq, Volume.state, state),
         )
+        if limit is not None:
+            statement = statement.limit(limit).offset(offset)
         return self._database.read(lambda connection: [volume_record(row) for row in connection.execute(statement)])
 
     def find(self, barcode: Barcode) -> VolumeRecord | None:

@@ -1,14 +1,27 @@
-"""What was measured: figures beside their targets, as lines on a terminal and as a page of the documentation."""
+"""What was measured: figures beside their targets."""
 
 import os
 import platform
 import sqlite3
-from collections.abc import Iterable, Sequence
+import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+
+DATABASES = ("SQLite", "PostgreSQL")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the person who measures has chosen; None: as the part has it."""
+
+    studies: int | None = None
+    instances: int | None = None  # of a study
+    times: int | None = None
+    databases: tuple[str, ...] = DATABASES
 
 
 @dataclass(frozen=True)
@@ -41,16 +54,26 @@ def percentile(samples: Sequence[float], pct: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * pct / 100))]
 
 
-def of_times(what: str, samples_s: Sequence[float], target_ms: float) -> Figure:
-    """The median and the 95th percentile of times, beside a target for the latter."""
+def of_times(what: str, samples_s: Sequence[float], target_ms: float | None, cpu: Sequence[float] = ()) -> Figure:
+    """The median and the 95th percentile of times, beside a target for the latter; and of processor time."""
     p50, p95 = (percentile(samples_s, pct) * 1000 for pct in (50, 95))
-    return Figure(what, f"p50 {p50:.0f} ms, p95 {p95:.0f} ms", f"p95 < {target_ms:.0f} ms", p95 < target_ms)
+    measured = f"p50 {ms(p50)}, p95 {ms(p95)} ms"
+    if cpu:
+        measured += f" (cpu {ms(percentile(cpu, 50) * 1000)}, {ms(percentile(cpu, 95) * 1000)})"
+    if target_ms is None:
+        return Figure(what, measured)
+    return Figure(what, measured, f"p95 < {target_ms:.0f} ms", p95 < target_ms)
+
+
+def ms(value: float) -> str:
+    """Milliseconds with the digits that mean something."""
+    return f"{value:.1f}" if value < 20 else f"{value:.0f}"
 
 
 def line(figure: Figure) -> str:
     """A figure on a terminal."""
     verdict = {None: "", True: "ok", False: "MISSED"}[figure.met]
-    return f"  {figure.what:<58} {figure.measured:<26} {figure.target:<14} {verdict}".rstrip()
+    return f"  {figure.what[:72]:<72} {figure.measured:<44} {figure.target:<14} {verdict}".rstrip()
 
 
 def machine() -> list[str]:
@@ -61,34 +84,19 @@ def machine() -> list[str]:
     )
     memory_gb = psutil.virtual_memory().total / 1e9
     return [
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         f"{os.cpu_count()} x {model}, {memory_gb:.0f} GB of memory, {platform.system()} {platform.release()}",
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}",
-        "load average at the beginning: " + ", ".join(f"{load:.1f}" for load in os.getloadavg()),
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {_postgres()}",
     ]
 
 
-def page(facts: Iterable[str], sections: Iterable[Section]) -> str:
-    """The page of the documentation."""
-    parts = [
-        "# Benchmarks",
-        "",
-        "Written by `make bench`; not edited by hand. A figure that misses its target says so.",
-        "",
-        *(f"- {fact}" for fact in facts),
-    ]
-    for section in sections:
-        parts += [
-            "",
-            f"## {section.title}",
-            "",
-            section.words,
-            "",
-            "| what | measured | target | |",
-            "|---|---|---|---|",
-        ]
-        for figure in section.figures:
-            verdict = {None: "", True: "met", False: "**missed**"}[figure.met]
-            what = figure.what.replace("|", "\\|")
-            parts.append(f"| {what} | {figure.measured} | {figure.target} | {verdict} |")
-    return "\n".join(parts) + "\n"
+def now() -> str:
+    """The minute, and how busy the machine is."""
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, load " + " ".join(f"{load:.1f}" for load in os.getloadavg())
+
+
+def _postgres() -> str:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if not found:
+        return "no PostgreSQL"
+    answer = subprocess.run([found[-1], "--version"], check=True, capture_output=True, text=True, timeout=10)
+    return " ".join(answer.stdout.replace("postgres (PostgreSQL)", "PostgreSQL").split()[:2])

@@ -15,6 +15,7 @@ from hsm.header import read_file_meta
 from hsm.lossless.press import compress
 from hsm.lossless.presses import PressTask, RestoreTask, press, put_together
 from tests.bench.figures import Figure, Section
+from tests.bench.ground import Ground
 from tests.support.studies import PEOPLE, encode
 
 SLICES = 20
@@ -22,8 +23,9 @@ SIZE_PX = 512
 NOISE = 12.0  # of a CT, in its own units: what decides how far it can be compressed
 
 
-def measure() -> Iterator[Section]:
+def measure(ground: Ground) -> Iterator[Section]:
     """CT slices of 512 by 512 with the noise of real ones, one after the other."""
+    del ground  # no catalog is needed
     section = Section("Lossless compression", "CT slices of 512 x 512 pixels in JPEG-LS, on one core.")
     chance = np.random.default_rng(1)
     contents = []

@@ -1,37 +1,44 @@
-"""How soon the pages answer over a large catalog: through gunicorn as the product starts it, on both databases."""
+"""How soon every page answers over a large catalog: through gunicorn as the product starts it, on both databases."""
 
-import os
-import subprocess
-import sys
-import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import quote
 
 from sqlalchemy import text
 
-from appliance.config import Config, demo_config
-from appliance.toml_text import to_toml
 from appliance.web_server import pages as web_pages
-from hsm.access.roles import Role
 from hsm.catalog import Catalog
-from hsm.pool import OnlinePool
+from tests.bench.clock import cpu_s, family
 from tests.bench.figures import Figure, Section, of_times
-from tests.support.big import BigHouse, fill
-from tests.support.ports import free_port
-from tests.support.postgres import running_server
-from tests.support.routes import pages as addresses
+from tests.bench.ground import PASSWORD, PERSON, Ground, Site, serving
+from tests.support.big import RULES
+from tests.support.routes import every, unknown
 from tests.support.visitor import Visitor
-from web.access import passwords
 
-TIMES = 40
+TIMES = 30
 PAGE_MS, SEARCH_MS = 150, 100
-PASSWORD = "a long word for the bench"
-START_LIMIT_S = 60.0
+ROUTES_WITHOUT = frozenset({"health"})  # blueprints
+# They send the bytes of objects and pictures, of which this house has none: what they cost is a matter of size.
+BYTES = (
+    "/dicom-web/studies/<study>",
+    "/dicom-web/studies/<study>/series/<series>",
+    "/dicom-web/studies/<study>/series/<series>/instances/<instance>",
+    "/dicom-web/studies/<study>/series/<series>/instances/<instance>/bulkdata/<path:path>",
+    "/dicom-web/studies/<study>/series/<series>/instances/<instance>/frames/<numbers>",
+    "/dicom-web/studies/<study>/metadata",
+    "/dicom-web/studies/<study>/series/<series>/metadata",
+    "/dicom-web/studies/<study>/series/<series>/instances/<instance>/metadata",
+    "/studies/<uid>/series/<series>/card.jpg",
+    "/studies/<uid>/card.jpg",
+)
+# Evaluations of all rules over all studies and lists to the last row, which take as long as the house is large: they
+# are worked out beside the requests, or sent as they are found. They come last, for they keep the server busy.
+WHOLE = {
+    *(f"{page}.as_csv" for page in ("audit", "events", "jobs", "volumes")),
+    *("api.try_policy_out", "policies.try_out", "trials.of_version", "trials.show"),
+}
+UNLIMITED = frozenset({"/dicom-web/studies", "/dicom-web/series", "/dicom-web/instances"})
+NEEDS_MORE = frozenset({"volumes.label_sheet"})  # asked with what it needs, in VARIANTS
 SEARCHES = {
     "beginning of a name": ("ackermann", "sch", "hart", "vogel", "yilm"),
     "middle of a name": ("mann", "quist", "ovi", "ilmaz", "feld"),
@@ -39,7 +46,9 @@ SEARCHES = {
     "other scripts": ("山田", "王", "やまだ"),
     "patient ID": ("1007919", "1791", "90017", "8000000"),
     "accession number": ("A160", "A250190000", "A20010", "0012345"),
+    "study UID": ("1.2.826.0.1.3680043.10.1474.20221102.1", "1.2.826.0.1", "1474.2019"),
     "date": ("2024-03-01", "2019", "2017-11", "1.2.2021"),
+    "date range": ("2024-03-01..2024-03-31", "2019-2020", "2017-11-01 - 2017-11-30"),
     "modality": ("CT", "mg", "OT"),
     "description": ("schadel", "coronary", "screening", "thorax p.a."),
     "several words": ("ct 2019 hart", "mr knee petra", "us 2024-05 schm", "mg screening 2016 anna"),
@@ -47,6 +56,10 @@ SEARCHES = {
     "nothing fits": ("zzzzzz", "qqq www", "2031-01-01", "99999999999"),
 }
 VARIANTS = (
+    "/volume-labels.pdf?barcode=A00001L8",
+    "/dicom-web/studies?limit=100",
+    "/dicom-web/series?limit=100",
+    "/dicom-web/instances?limit=100",
     "/studies?page=2",
     "/studies?page=3000",
     "/studies?show=online",
@@ -65,118 +78,98 @@ VARIANTS = (
     "/events?level=error",
     "/events?name=drive_failed",
     "/events?subject=A00100L8",
+    "/audit?actor=person001",
+    "/audit?action=signed_in",
 )
 
 
-def measure() -> Iterator[Section]:
+def measure(ground: Ground) -> Iterator[Section]:
     """Both databases, one after the other."""
-    house = BigHouse()
-    with tempfile.TemporaryDirectory(prefix="firn-bench-") as folder:
-        root = Path(folder)
-        yield from _on("SQLite", f"sqlite:///{root / 'sqlite' / 'catalog.db'}", root / "sqlite", house)
-        with running_server() as server, server.database() as url:
-            yield from _on("PostgreSQL", url, root / "postgresql", house)
+    for database in ground.options.databases:
+        yield from over(ground.site(database, ground.house()), ground.options.times or TIMES)
 
 
-def _on(name: str, url: str, root: Path, house: BigHouse) -> Iterator[Section]:
-    config, path = _prepare(root, url)
-    with Catalog.open(config.catalog_url) as catalog:
-        began = time.perf_counter()
-        fill(catalog, house, datetime.now(UTC).replace(microsecond=0))
-        filled_s = time.perf_counter() - began
-        catalog.accounts.add("bench", "", Role.ADMINISTRATOR, passwords.hashed(PASSWORD), False, "bench", _now())
-        wanted = [*addresses(web_pages(config, catalog), examples(catalog), {"health"}).values(), *VARIANTS]
-    words = (
-        f"{house.studies:,} studies, {house.volumes:,} volumes, {house.jobs:,} jobs, {house.events:,} events on {name};"
-        f" each address {TIMES} times, one request at a time, until the last byte. The catalog was filled in"
-        f" {filled_s:.0f} s."
-    ).replace(",", " ")
-    with _serving(config, path):
-        visitor = Visitor(config.web.port)
-        visitor.sign_in("bench", PASSWORD)
-        yield _measured(Section(f"Study search on {name}", words), visitor, _searches(), SEARCH_MS)
-        yield _measured(Section(f"Pages on {name}", words), visitor, {one: (one,) for one in wanted}, PAGE_MS)
+def over(site: Site, times: int) -> Iterator[Section]:
+    """All pages of one site."""
+    with Catalog.open(site.config.catalog_url) as catalog:
+        if catalog.drafts.get(PERSON) is None:
+            catalog.drafts.begin(PERSON, RULES, 3, datetime.now(UTC))
+        app = web_pages(site.config, catalog)
+        known = examples(catalog)
+        missing = [rule for rule in unknown(app, known, ROUTES_WITHOUT) if rule not in BYTES]
+        found = every(app, known, ROUTES_WITHOUT)
+        wanted = [(r.endpoint, a) for r, a in found if r.rule not in BYTES and r.endpoint not in NEEDS_MORE]
+        whole = {a: (a,) for e, a in wanted if e in WHOLE or a in UNLIMITED}
+    words = f"{site.words}; each address {times} times, one request at a time, until the last byte."
+    with serving(site) as process:
+        roots = [process.pid, *([site.server_pid] if site.server_pid else [])]
+        visitor = Visitor(site.config.web.port)
+        visitor.sign_in(PERSON, PASSWORD)
+        searches = {kind: tuple(f"/studies?q={quote(word)}" for word in words) for kind, words in SEARCHES.items()}
+        yield _measured(Section(f"Study search on {site.database}", words), visitor, roots, searches, times, SEARCH_MS)
+        pages = {one: (one,) for one in (*(a for _, a in wanted if a not in whole), *VARIANTS)}
+        section = Section(f"Pages on {site.database}", words)
+        for rule in missing:
+            section.add(Figure(rule, "not asked: no example for its address", "", False))
+        yield _measured(section, visitor, roots, pages, times, PAGE_MS)
+        words = "Lists to the last row and evaluations of all rules; they grow with the house, so there is no target."
+        yield _measured(Section(f"Whole lists on {site.database}", words), visitor, roots, whole, 1, None)
 
 
-def _measured(section: Section, visitor: Visitor, wanted: dict[str, tuple[str, ...]], target_ms: float) -> Section:
+def _measured(
+    section: Section,
+    visitor: Visitor,
+    roots: list[int],
+    wanted: Mapping[str, tuple[str, ...]],
+    times: int,
+    target_ms: float | None,
+) -> Section:
     print(section.title, flush=True)
     for what, several in wanted.items():
-        samples, wrong = [], ""
-        for address in several:
-            if (first := visitor.get(address)).status >= 400:
-                wrong = f"answers {first.status}"
-        for number in range(TIMES):
+        answers = [visitor.get(address) for address in several]  # those that were never asked before do not count
+        if wrong := next((answer.status for answer in answers if answer.status >= 400), 0):
+            section.add(Figure(what, f"answers {wrong}", "", False))
+            continue
+        samples, costs = [], []
+        for number in range(times):
+            pids = family(roots)
+            before_s = cpu_s(pids)
             samples.append(visitor.get(several[number % len(several)]).took_s)
-        section.add(Figure(what, wrong, "", False) if wrong else of_times(what, samples, target_ms))
+            costs.append(cpu_s(pids) - before_s)
+        section.add(of_times(what, samples, target_ms, costs))
     return section
-
-
-def _searches() -> dict[str, tuple[str, ...]]:
-    return {kind: tuple(f"/studies?q={quote(word)}" for word in words) for kind, words in SEARCHES.items()}
 
 
 def examples(catalog: Catalog) -> dict[str, str]:
     """What to put into addresses: a study with a past, a tape in the middle of its life, a job."""
-    statement = text("SELECT study_instance_uid FROM studies WHERE id = (SELECT max(id) / 2 FROM studies)")
-    uid = str(catalog.database.read(lambda connection: connection.execute(statement).scalar_one()))
+    statement = text(
+        "SELECT s.study_instance_uid, e.series_instance_uid, i.sop_instance_uid FROM studies s"
+        " JOIN series e ON e.study_fk = s.id JOIN instances i ON i.series_fk = e.id"
+        " WHERE s.id = (SELECT max(id) / 2 FROM studies) LIMIT 1"
+    )
+    study, series, instance = catalog.database.read(lambda connection: connection.execute(statement).one())
     job = catalog.jobs.list(limit=1)[0]
+    tape = next(volume for volume in catalog.volumes.list() if volume.pool == "tape_a" and volume.last_sequence)
+    metadata = {f"dicomweb.retrieve_metadata.{what}": uid for what, uid in (("study", study), ("series", series))}
+    searched = {f"dicomweb.search_{what}.study": study for what in ("series", "instances")}
     return {
-        "uid": uid,
-        "study_instance_uid": uid,
-        "dicomweb.retrieve_metadata.study": uid,
-        "barcode": "A00300L8",
+        "uid": study,
+        "study_instance_uid": study,
+        "study": study,
+        "series": series,
+        "instance": instance,
+        **metadata,
+        **searched,
+        "barcode": tape.barcode,
         "job_id": str(job.id),
         "number": "3",
+        "index": "0",
         "drives.show.name": "tape",
-        "drives.show.index": "0",
         "library": "tape",
         "api.get_policy.version": "3",
         "hold_id": "3",
-        "name": "bench",
+        "recall_id": "5",
+        "delivery_id": "5",
+        "ae_title": "PEER003",
+        "name": PERSON,
     }
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _prepare(root: Path, url: str) -> tuple[Config, Path]:
-    config = demo_config(root)
-    web = config.web.model_copy(update={"port": free_port()})
-    catalog = config.catalog.model_copy(update={"url": url})
-    config = config.model_copy(update={"web": web, "catalog": catalog})
-    root.mkdir(parents=True)
-    path = root / "firn.toml"
-    path.write_text(to_toml(config, only_set=True), encoding="utf-8")
-    OnlinePool.create(config.online_directories, 0, config.resolve("quarantine"))
-    return config, path
-
-
-@contextmanager
-def _serving(config: Config, path: Path) -> Iterator[None]:
-    """The web service of the product, and nothing else."""
-    with (path.parent / "web.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "appliance.cli", "--config", str(path), "web"],
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-    try:
-        _await(f"http://127.0.0.1:{config.web.port}/healthz", process)
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _await(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
-    while True:
-        try:
-            urllib.request.urlopen(address, timeout=10).close()
-            return
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)  # gunicorn says in no other way to us that it listens

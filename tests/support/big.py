@@ -23,6 +23,7 @@ from hsm.facts import VolumePool
 from hsm.models import Drive, Event, Hold, Job, LibraryElement, Patient, Policy, Quarantined, Study, Volume
 from hsm.query.folding import fold_name
 from hsm.states import JobState
+from tests.support import big_people
 from tests.support import big_words as words
 
 SEED = 20260305
@@ -56,6 +57,7 @@ class BigHouse:
     volumes: int = 2_000
     jobs: int = 60_000
     events: int = 200_000
+    instances: int | None = None  # of each study; None: as many as its kind has, four on average
 
     @property
     def tapes(self) -> int:
@@ -94,6 +96,8 @@ def fill(catalog: Catalog, house: BigHouse, now: datetime) -> None:
         _put(connection, Event, _events(house, draw, now))
         _put(connection, Hold, _holds(house, draw, now))
         _put(connection, Quarantined, _quarantine(now))
+        for model, rows in big_people.tables(house.studies, house.events, house.jobs, draw, now):
+            _put(connection, model, rows)
         describe_all(connection)
         if not catalog.database.is_sqlite:
             _renumber(connection)
@@ -115,7 +119,7 @@ def _analyze(connection: Connection) -> None:
 
 
 def _renumber(connection: Connection) -> None:
-    for table in ("studies", "packs"):
+    for table in ("patients", "studies", "volumes", "packs", "users", "recall_requests", "deliveries"):
         sequence = f"pg_get_serial_sequence('{table}', 'id')"
         connection.exec_driver_sql(f"SELECT setval({sequence}, (SELECT max(id) FROM {table}))")
 
@@ -175,7 +179,8 @@ def _study(
     received = now - age - timedelta(minutes=1)
     patient = draw.randint(1, len(names))
     taken = received - timedelta(days=draw.randrange(4000) if draw.random() < 0.02 else 0, minutes=draw.randrange(90))
-    count = kind.series * kind.objects
+    objects = kind.objects if house.instances is None else max(1, house.instances // kind.series)
+    count = kind.series * objects
     share = number / house.studies  # 1 is the newest
     recalled = draw.random() < RECALLED_SHARE
     packed = share <= 1 - UNPACKED_SHARE
@@ -207,7 +212,7 @@ def _study(
         "study": number,
         "modality": kind.modality,
         "number_of_series": kind.series,
-        "per_series": kind.objects,
+        "per_series": objects,
         "object_bytes": kind.object_bytes,
         "online": int(share > 1 - ONLINE_SHARE or recalled),
         "packed": int(packed),

@@ -39,8 +39,9 @@ def programs() -> Path:
 class Server:
     """One running server. Databases are made per test and cost some ten milliseconds."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pid: int) -> None:
         self.folder = folder
+        self.pid = pid
         self._numbers = itertools.count(1)
 
     def url(self, database: str) -> str:
@@ -88,7 +89,7 @@ def running_server() -> Iterator[Server]:
             )
         try:
             _wait_ready(folder, process)
-            yield Server(folder)
+            yield Server(folder, process.pid)
         finally:
             stop = [*prefix, str(bin_folder / "pg_ctl"), "stop", "-D", str(data), "-m", "immediate", "-w"]
             subprocess.run(stop, check=False, cwd="/", capture_output=True, timeout=_START_LIMIT_S)

@@ -19,10 +19,18 @@ def pages(app: Flask, examples: Mapping[str, str], without: Collection[str] = ()
     is left out; `unknown` names those.
     """
     found: dict[str, str] = {}
+    for rule, address in every(app, examples, without):
+        found.setdefault(rule.endpoint, address)
+    return found
+
+
+def every(app: Flask, examples: Mapping[str, str], without: Collection[str] = ()) -> list[tuple[Rule, str]]:
+    """All routes that are asked with GET, each with an address; otherwise as `pages`."""
+    found: list[tuple[Rule, str]] = []
     with app.test_request_context("/"):
         for rule in _asked(app, without):
             if (values := _values(rule, examples)) is not None and (built := rule.build(values)) is not None:
-                found.setdefault(rule.endpoint, built[1])
+                found.append((rule, built[1]))
     return found
 
 

@@ -3,7 +3,7 @@
 import re
 import time
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, RemoteDisconnected
 from urllib.parse import urlencode
 
 _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
@@ -28,8 +28,11 @@ class Visitor:
         self._cookies: dict[str, str] = {}
 
     def get(self, path: str) -> Answer:
-        """Ask for a page."""
-        return self._ask("GET", path, None)
+        """Ask for a page; once more, on a new connection, when the server has ended the one that was idle."""
+        try:
+            return self._ask("GET", path, None)
+        except RemoteDisconnected:
+            return self._ask("GET", path, None)
 
     def post(self, path: str, **fields: str) -> Answer:
         """Send a form."""

@@ -76,12 +76,12 @@ class WantedByPeople(Shape):
 @operations.get("/volumes", Right.LOOK)
 def list_volumes(query: VolumeQuery) -> Page[Volume]:
     """Volumes that fit, by barcode."""
-    found = services().catalog.volumes.list(
-        kind=query.kind, pool=query.pool or None, place=query.place, state=query.state
-    )
     first = before(query) or 0
-    shown = found[first : first + query.limit]
-    following = str(first + len(shown)) if len(found) > first + query.limit else None
+    found = services().catalog.volumes.list(
+        query.kind, query.pool or None, query.place, query.state, limit=query.limit + 1, offset=first
+    )
+    shown = found[: query.limit]
+    following = str(first + query.limit) if len(found) > query.limit else None
     return Page(items=tuple(volume_shape(volume) for volume in shown), next_cursor=following)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hsm.cards import CardMaker, CardShelf
+from hsm.cards.shelf import content_of
 from hsm.states import Availability
 from tests.support.studies import small_ct
 from tests.support.world import TAPES, TAPES_ONLY, World
@@ -28,7 +29,7 @@ def test_a_release_waits_for_the_preview_and_not_for_ever(tmp_path: Path, monkey
             world.settle(1)
         assert set(wanted) == {uid}
         assert world.availability(uid) is Availability.ONLINE
-        cards.shelf.put(uid, 3, {}, {})
+        cards.shelf.put(uid, 3, {}, {}, content=content_of(world.catalog.studies.instances(uid)))
         world.settle(1)
         assert world.availability(uid) is Availability.NEARLINE
 

@@ -58,15 +58,15 @@ def list_users(context: typer.Context, as_json: Json = False) -> None:
     if not people:
         current.say("Nobody can sign in yet; the first start of the pages makes an administrator.")
         return
-    table = current.table("name", "full name", "role", "signs in by", "state", "last sign-in")
+    table = current.table("name", "full name", "role", "state", "last sign-in", "signs in by")
     for person in people:
         table.add_row(
             safe(person.name),
             safe(person.full_name),
             person.role.value,
-            "password here" if person.is_local else person.realm.value.upper(),
             _state(person, current),
             ago(person.signed_in_at, current.now()),
+            "password here" if person.is_local else person.realm.value.upper(),
         )
     current.out.print(table)
 

@@ -27,6 +27,8 @@ WHOLE = {
 }
 UNLIMITED = frozenset({"/dicom-web/studies", "/dicom-web/series", "/dicom-web/instances"})
 NEEDS_MORE = frozenset({"volumes.label_sheet"})  # asked with what it needs, in VARIANTS
+# This house has no order, no notification target of this name, no commitment over the web and no identity provider.
+NOT_THERE = ("/worklist/", "/api/v1/orders/", "/notifications/", "/dicom-web/commitment-requests/", "/sign-in/oidc")
 SEARCHES = {
     "beginning of a name": ("ackermann", "sch", "hart", "vogel", "yilm"),
     "middle of a name": ("mann", "quist", "ovi", "ilmaz", "feld"),
@@ -84,9 +86,9 @@ def over(site: Site, times: int) -> Iterator[Section]:
             catalog.drafts.begin(PERSON, RULES, 3, datetime.now(UTC))
         app = web_pages(site.config, catalog)
         known = examples(catalog)
-        missing = [rule for rule in unknown(app, known, ROUTES_WITHOUT) if not sends_bytes(rule)]
+        missing = [rule for rule in unknown(app, known, ROUTES_WITHOUT) if not not_here(rule)]
         found = every(app, known, ROUTES_WITHOUT)
-        wanted = [(r.endpoint, a) for r, a in found if not sends_bytes(r.rule) and r.endpoint not in NEEDS_MORE]
+        wanted = [(r.endpoint, a) for r, a in found if not not_here(r.rule) and r.endpoint not in NEEDS_MORE]
         whole = {a: (a,) for e, a in wanted if e in WHOLE or a in UNLIMITED}
     words = f"{site.words}; each address {times} times, one request at a time, until the last byte."
     with serving(site) as process:
@@ -128,11 +130,14 @@ def _measured(
     return section
 
 
-def sends_bytes(rule: str) -> bool:
-    """Whether a route sends bytes of objects or pictures: this house has none, and they cost what their size says."""
+def not_here(rule: str) -> bool:
+    """Whether a route sends bytes of objects or pictures, or shows one thing of a kind of which this house has none.
+
+    What bytes cost, their size says.
+    """
     last = rule.rsplit("/", 1)[-1]
     of_objects = rule.startswith("/dicom-web/studies/<study>") and last not in ("series", "instances")
-    return of_objects or rule == "/dicom-web/wado" or last.endswith((".jpg", ".values"))
+    return of_objects or rule.startswith(NOT_THERE) or rule == "/dicom-web/wado" or last.endswith((".jpg", ".values"))
 
 
 def examples(catalog: Catalog) -> dict[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, cast, func, select
 
 from hsm.catalog import Catalog
 from hsm.catalog.records import StudySummary
@@ -107,7 +107,7 @@ def series(catalog: Catalog, uid: str) -> tuple[SeriesRow, ...]:
             Series.description,
             Series.body_part,
             func.count(),
-            func.coalesce(func.sum(Instance.size_bytes), 0),
+            cast(func.coalesce(func.sum(Instance.size_bytes), 0), BigInteger),  # PostgreSQL adds up to a Decimal
             online,
         )
         .join(Study, Study.id == Series.study_fk)

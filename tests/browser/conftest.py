@@ -12,27 +12,27 @@ CHROMIUM = "/usr/bin/chromium"  # Debian's; the wheel's own browsers are never d
 PATIENCE_MS = 30_000  # how long a busy machine may take for one thing
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
     """A running appliance whose studies are on tape, but for one."""
     with running(tmp_path_factory.mktemp("browser")) as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
     yield browser
     browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def states(appliance: Appliance, chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """For each person, the cookies of a browser in which she is signed in; made once, signing in is dear on purpose."""
     folder = tmp_path_factory.mktemp("cookies")

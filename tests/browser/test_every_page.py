@@ -33,7 +33,7 @@ def examples_of(appliance: Appliance, catalog: Catalog) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def all_pages(appliance: Appliance) -> dict[str, str]:
     """The addresses of all pages, by endpoint."""
     with appliance.catalog() as catalog:

@@ -278,5 +278,9 @@ def test_the_pages_say_the_same_over_postgresql(tmp_path: Path, postgres_url: st
     client = browser(world.services())
     paths = (*PAGES, "/studies?q=lindqvist+asa", "/studies?q=2025-11", "/studies?q=ACC-1001", "/studies?show=nearline")
     different = [path for path in paths if get(client, path).text != get(busy_client, path).text]
+    uid = client.get("/api/v1/studies").get_json()["items"][0]["study_instance_uid"]
+    told = [one.get(f"/api/v1/studies/{uid}/series").get_json() for one in (client, busy_client)]
     catalog.close()
     assert different == []
+    assert told[0] == told[1]
+    assert told[0]

@@ -5,12 +5,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
 
-from hsm.catalog.errors import NotCatalogued, StudyChanged
+from hsm.catalog.errors import CatalogError, NotCatalogued, StudyChanged
 from hsm.engine.reporting import JobReport
 from hsm.facts import JobRecord
 from hsm.mover.context import MoverContext
 from hsm.mover.pressing import PressingCancelled, forget_written, seal_pressed
-from hsm.pool import PoolError
 
 PHASE = "compressing"
 
@@ -20,7 +19,15 @@ log = structlog.get_logger()
 class Compressor:
     """Carries out jobs of the kind COMPRESS."""
 
-    def __init__(self, context: MoverContext, pack_max_bytes: int, report: Callable[[], JobReport]) -> None:
+    def __init__(
+        self,
+        context: MoverContext,
+        pack_max_bytes: int,
+        report: Callable[[], JobReport],
+        interrupted: Callable[[int], None],
+    ) -> None:
+        """`interrupted` is told of jobs whose end could not be told to the catalog."""
+        self._interrupted = interrupted
         self._context = context
         self._pack_max_bytes = pack_max_bytes
         self._report = report
@@ -40,7 +47,8 @@ class Compressor:
         for future in [future for future in self.futures if future.done()]:
             job = self.futures.pop(future)
             error = future.exception()
-            if error is not None:  # the catalog was away: the job is taken up again after a restart
+            if error is not None:  # the catalog was away: the job is taken up again when it is back
+                self._interrupted(job)
                 log.error("compression_broken", job=job, reason=f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
@@ -66,7 +74,10 @@ class Compressor:
             return
         except (StudyChanged, NotCatalogued) as error:
             report.finished(job, f"not compressed now: {error}")
-        except (OSError, PoolError) as error:
+        except CatalogError:
+            raise
+        except Exception as error:  # whatever a codec did: a job that never ends would keep the study from being copied
+            log.exception("compression_failed", job=job.id, error=type(error).__name__)
             report.failed(job, error)
         else:
             report.finished(job, made.message())

@@ -101,7 +101,9 @@ class Engine:
         self._interrupted = Interrupted(catalog)
         self._operations = Operations(self._context, libraries, self._runner.report)
         self._importer = Importer(self._context, libraries, self._runner.report, settings.on_conflict)
-        self._compressor = Compressor(self._context, settings.tick.pack_max_bytes, self._runner.report)
+        self._compressor = Compressor(
+            self._context, settings.tick.pack_max_bytes, self._runner.report, self._interrupted.add_job
+        )
         self._repacker = Repacker(self._context, settings.repack_window_bytes)
         self._repacks_due = True  # something ended that a repack may have waited for
         self._operator = Operator(catalog, libraries, clock)

@@ -5,9 +5,10 @@ Source: https://docs.python.org/3.11/library/concurrent.futures.html#processpool
 
 import multiprocessing
 import os
+import resource
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from hsm.lossless.proof import prove
 BROKE = "the codec broke on it"
 NO_ROOM = "there was no room to prepare it"
 NICE = 10  # below whoever serves people and drives
+LIMIT_S = 600.0  # for one object; a codec that needs longer is taken to hang
+WORKER_BYTES = 8 * 1024**3  # of address space: several times the largest object that is compressed
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -88,26 +91,25 @@ def put_together(task: RestoreTask) -> None:
 class Presses:
     """Workers for both directions. Safe to use from several threads. They begin when they are first needed."""
 
-    def __init__(self, workers: int = 0) -> None:
-        """`workers`: processes; 0: in the thread that asks."""
+    def __init__(self, workers: int = 0, limit_s: float = LIMIT_S) -> None:
+        """`workers`: processes for each direction; 0: in the thread that asks. `limit_s`: the longest for an object."""
         self.workers = workers
-        self._pool: ProcessPoolExecutor | None = None
+        self._limit_s = limit_s
         self._lock = Lock()
+        # Apart: somebody who waits for a study is not behind one that is being compressed.
+        self._pressing: ProcessPoolExecutor | None = None
+        self._restoring: ProcessPoolExecutor | None = None
 
     def press(self, tasks: Sequence[PressTask]) -> list[Pressed | str]:
         """What became of each object, in order. Raises: OSError."""
         if not self.workers:
             return [press(task) for task in tasks]
-        futures = [self._submit(press, task) for task in tasks]
+        futures = [self._submit(press, task, restoring=False) for task in tasks]
         return [self._pressed(future, task) for future, task in zip(futures, tasks, strict=True)]
 
     def _pressed(self, future: "Future[Pressed | str]", task: PressTask) -> Pressed | str:
         try:
-            return future.result()
-        except BrokenProcessPool:
-            pass
-        try:
-            return _alone(press, task)
+            return self._waited(future, press, task, restoring=False)
         except BrokenProcessPool:
             log.error("codec_broke", path=str(task.source))
             task.target.unlink(missing_ok=True)
@@ -120,46 +122,85 @@ class Presses:
         """
         if not self.workers:
             return lambda: put_together(task)
-        future = self._submit(put_together, task)
+        future = self._submit(put_together, task, restoring=True)
 
         def wait() -> None:
             try:
-                future.result()
-            except BrokenProcessPool:
-                try:
-                    _alone(put_together, task)
-                except BrokenProcessPool as broken:
-                    raise NotRestored(BROKE) from broken
+                self._waited(future, put_together, task, restoring=True)
+            except BrokenProcessPool as broken:
+                raise NotRestored(BROKE) from broken
 
         return wait
 
-    def _submit(self, work: Callable[[_T], _R], task: _T) -> "Future[_R]":
+    def _waited(self, future: "Future[_R]", work: Callable[[_T], _R], task: _T, *, restoring: bool) -> _R:
+        """The answer of a worker. One that broke or hangs is ended, and the object tried once more by itself.
+
+        Raises: BrokenProcessPool when it breaks or hangs there, too.
+        """
+        # Those who asked before have their answers, or are about to: the wait is for this object and what runs.
+        try:
+            return future.result(self._limit_s * 2)
+        except (BrokenProcessPool, CancelledError):
+            pass
+        except TimeoutError:
+            log.error("codec_hangs", limit_s=self._limit_s)
+            self._end(restoring=restoring)
+        alone = _workers(1)
+        try:
+            return alone.submit(work, task).result(self._limit_s)
+        except TimeoutError as error:
+            raise BrokenProcessPool(f"it took longer than {self._limit_s:.0f} s") from error
+        finally:
+            _killed(alone)
+
+    def _submit(self, work: Callable[[_T], _R], task: _T, *, restoring: bool) -> "Future[_R]":
         with self._lock:
-            if self._pool is None:
-                self._pool = _workers(self.workers)
+            pool = (self._restoring if restoring else self._pressing) or self._begun(restoring=restoring)
             try:
-                return self._pool.submit(work, task)
+                return pool.submit(work, task)
             except BrokenProcessPool:
-                self._pool.shutdown(wait=False)
-                self._pool = _workers(self.workers)
-                return self._pool.submit(work, task)
+                pool.shutdown(wait=False)
+                return self._begun(restoring=restoring).submit(work, task)
+
+    def _begun(self, *, restoring: bool) -> ProcessPoolExecutor:
+        pool = _workers(self.workers)
+        if restoring:
+            self._restoring = pool
+        else:
+            self._pressing = pool
+        return pool
+
+    def _end(self, *, restoring: bool) -> None:
+        with self._lock:
+            pool = self._restoring if restoring else self._pressing
+            if restoring:
+                self._restoring = None
+            else:
+                self._pressing = None
+        if pool is not None:
+            _killed(pool)
 
     def close(self) -> None:
-        """End the workers."""
-        with self._lock:
-            if self._pool is not None:
-                self._pool.shutdown(wait=True, cancel_futures=True)
-                self._pool = None
+        """End the workers, whatever they are at."""
+        self._end(restoring=True)
+        self._end(restoring=False)
 
 
 def _workers(count: int) -> ProcessPoolExecutor:
     # Never forked from a process with threads, and quick: the one they are forked from has read the codecs already.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    return ProcessPoolExecutor(count, mp_context=context, initializer=os.nice, initargs=(NICE,))
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_confine)
 
 
-def _alone(work: Callable[[_T], _R], task: _T) -> _R:
-    """Once more, with nobody else beside it who could have broken the worker. Raises: BrokenProcessPool."""
-    with _workers(1) as pool:
-        return pool.submit(work, task).result()
+def _confine() -> None:
+    """What a worker does first: a codec that runs wild neither takes the machine's memory nor leaves a dump of it."""
+    os.nice(NICE)
+    resource.setrlimit(resource.RLIMIT_AS, (WORKER_BYTES, WORKER_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _killed(pool: ProcessPoolExecutor) -> None:
+    for process in list((pool._processes or {}).values()):  # one may be in an endless loop
+        process.kill()
+    pool.shutdown(wait=False, cancel_futures=True)

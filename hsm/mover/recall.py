@@ -123,11 +123,18 @@ class Recaller:
         with Returning(self._context, pack) as returning:
             try:
                 self._bring(job, pack, copy, returning)
-            finally:  # what is whole is not read again because something behind it is damaged
+            except (FormatError, DriverError):
+                # What is whole is not read again because something behind it is damaged. But the damage is the news: it
+                # is what the copy or the drive is judged by.
                 try:
                     returning.finish()
-                finally:
-                    self._commit(returning.take())
+                except (NotRestored, PoolError, OSError) as error:
+                    log.warning("recall_not_finished", volume=self._session.barcode, reason=str(error))
+                raise
+            else:
+                returning.finish()
+            finally:
+                self._commit(returning.take())
         return job.id not in self._cancelled
 
     def _bring(self, job: JobRecord, pack: PackRecord, copy: CopyRecord, returning: Returning) -> None:

@@ -40,6 +40,7 @@ class Returning:
         self._described: dict[str, PackedInstance] = {}
         self._waiting: deque[_Restoring] = deque()
         self._ready: dict[int, PoolFile] = {}
+        self._not_restored: list[NotRestored] = []
 
     def __enter__(self) -> Self:
         return self
@@ -58,7 +59,7 @@ class Returning:
         return len(self._ready)
 
     def put(self, member: Member, chunks: Iterator[bytes]) -> None:
-        """One member as it lies in the pack. Raises: PoolError, OSError, NotRestored, and what the chunks raise."""
+        """One member as it lies in the pack. Raises: PoolError, OSError, and what the chunks raise."""
         if not member.pressed:
             with self._context.pool.incoming(member.size_bytes) as incoming:
                 for chunk in chunks:
@@ -70,9 +71,15 @@ class Returning:
             self._settle(self._waiting.popleft())
 
     def finish(self) -> None:
-        """Wait for what is being restored. Raises: as put; what was restored before stays ready."""
+        """Wait for what is being restored.
+
+        Raises: as put, and NotRestored for the first object that could not be restored; all others are ready then.
+        """
         while self._waiting:
             self._settle(self._waiting.popleft())
+        if self._not_restored:
+            more = len(self._not_restored) - 1
+            raise NotRestored(f"{self._not_restored[0]}{f', and {more} more objects' if more else ''}")
 
     def take(self) -> dict[int, PoolFile]:
         """What is durable in the pool since the last time, by instance; the caller commits it."""
@@ -85,7 +92,10 @@ class Returning:
         packed = self._described[member.sop_instance_uid]
         pressed = packed.pressed
         if pressed is None:
-            raise NotRestored(f"the pack does not say how {member.sop_instance_uid} was received")
+            self._not_restored.append(NotRestored(f"the pack does not say how {member.sop_instance_uid} was received"))
+            for _ in chunks:  # the next member lies behind them
+                pass
+            return
         with ExitStack() as block:
             self._context.staging.mkdir(parents=True, exist_ok=True)
             with NamedTemporaryFile(dir=self._context.staging, prefix=RESTORING, delete=False) as half:
@@ -106,7 +116,11 @@ class Returning:
 
     def _settle(self, restoring: _Restoring) -> None:
         with restoring.block:
-            restoring.wait()
+            try:
+                restoring.wait()
+            except NotRestored as error:  # one object; the others come back all the same
+                self._not_restored.append(NotRestored(f"{restoring.member.sop_instance_uid}: {error}"))
+                return
             self._adopt(restoring.member, restoring.incoming)
 
     def _adopt(self, member: Member, incoming: Incoming) -> None:

@@ -17,6 +17,8 @@ from hsm.archive import Archive, ArchiveSettings
 from hsm.format.disc import DiscReader
 from hsm.format.study_json import parse
 from hsm.lossless import jpeg_ls
+from hsm.lossless.press import NotRestored
+from hsm.lossless.presses import RestoreTask, put_together
 from hsm.rebuild import rebuild
 from hsm.states import Availability, JobKind, JobState
 from tests.support.crashing import count_steps, crash_at
@@ -211,3 +213,45 @@ def test_a_crash_while_a_study_is_compressed_or_restored_loses_nothing_and_work_
         assert not list((root / "online" / ".incoming").iterdir())
         assert not list((root / "staging").glob("restoring.*"))
         world.close()
+
+
+def test_a_compressor_that_fails_in_any_way_ends_its_job_and_the_study_is_copied_as_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the codec's library went mad")
+
+    monkeypatch.setattr("hsm.engine.compressor.seal_pressed", broken)
+    uid = world.receive(STUDY)
+    world.settle(8)
+    jobs = world.catalog.jobs.list(kinds=(JobKind.COMPRESS,))
+    assert {job.state for job in jobs} == {JobState.FAILED}
+    assert "went mad" in jobs[0].message
+    assert world.availability(uid) is Availability.NEARLINE
+    (pack,) = world.catalog.packs.of_study(uid)
+    assert not any(member.pressed for member in pack.members)
+
+
+def test_an_object_that_cannot_be_restored_keeps_no_other_from_coming_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uid = world.receive(STUDY)
+    world.settle()
+    assert world.availability(uid) is Availability.NEARLINE
+    bad, *good = FILES
+    digest = hashlib.sha256(FILES[bad]).hexdigest()
+
+    def refused(task: RestoreTask) -> None:
+        if task.sha256 == digest:
+            raise NotRestored("it has another digest")
+        put_together(task)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hsm.lossless.presses.put_together", refused)
+        world.recall(uid)
+    assert world.online_bytes(uid) == {sop: FILES[sop] for sop in good}
+    (job,) = world.catalog.jobs.list(kinds=(JobKind.RECALL,))
+    assert job.state == JobState.FAILED
+    assert bad in job.message
+    world.recall(uid)
+    assert world.online_bytes(uid) == FILES

@@ -25,7 +25,7 @@ from hsm.lossless.part10 import to_explicit, to_implicit
 from hsm.lossless.press import NotRestored, compress, restore
 from hsm.lossless.presses import BROKE, NO_ROOM, Presses, PressTask, RestoreTask, press, put_together
 from hsm.lossless.proof import prove, same_dataset
-from tests.hsm.lossless.dying import die
+from tests.hsm.lossless.dying import die, hang
 from tests.hsm.objects import dataset, files_of_pydicom, part10, stored_data_set
 
 JPEG_LS = "1.2.840.10008.1.2.4.80"
@@ -341,6 +341,25 @@ def test_workers_do_the_same_and_a_codec_that_dies_costs_one_object(
         monkeypatch.setattr("hsm.lossless.presses.put_together", die)
         with pytest.raises(NotRestored, match=BROKE):
             presses.begin_restore(job)()
+    finally:
+        presses.close()
+
+
+def test_a_codec_that_hangs_is_ended_and_its_object_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = task(part10(image(smooth())), tmp_path)
+    presses = Presses(1, limit_s=0.2)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr("hsm.lossless.presses.press", hang)
+            patched.setattr("hsm.lossless.presses.put_together", hang)
+            assert presses.press([one]) == [BROKE]
+            with pytest.raises(NotRestored, match=BROKE):
+                presses.begin_restore(RestoreTask(one.target, tmp_path / "out", 0, "", "OW", ""))()
+        presses._limit_s = 60.0
+        (pressed,) = presses.press([one])
+        assert isinstance(pressed, Pressed), "the next object finds workers again"
     finally:
         presses.close()
 

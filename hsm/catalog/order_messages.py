@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from hsm.catalog.database import AnyRow, Database
 from hsm.catalog.errors import NotCatalogued
@@ -102,6 +102,11 @@ class OrderMessages:
             .limit(limit)
         )
         return self._database.read(lambda connection: [_record(row) for row in connection.execute(statement)])
+
+    def quarantined_count(self) -> int:
+        """How many messages wait for somebody to settle them."""
+        statement = select(func.count()).where(MessageRow.outcome == QUARANTINED)
+        return self._database.read(lambda connection: int(connection.execute(statement).scalar_one()))
 
     def get(self, message_id: int) -> QuarantinedMessage:
         """One message. Raises: NotCatalogued."""

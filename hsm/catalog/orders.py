@@ -261,7 +261,10 @@ def find_ordered(
 
 
 def _named(connection: Connection, change: OrderChange) -> Sequence[AnyRow]:
-    """The orders a change speaks of: the filler's number, or the placer's; of those, the step it names if it does."""
+    """The orders a change speaks of: the filler's number, or the placer's; of those, the step it names if it does.
+
+    Raises: OrderRefused when that number is another patient's: senders may count alike.
+    """
     values = change.values
     for name in ("filler_number", "placer_number"):
         if not (number := values.get(name)):
@@ -269,6 +272,9 @@ def _named(connection: Connection, change: OrderChange) -> Sequence[AnyRow]:
         same = getattr(OrderRow, name) == clean(number)
         rows = connection.execute(select(OrderRow.__table__).where(same).order_by(OrderRow.id).with_for_update()).all()
         if rows:
+            patient = clean(str(values.get("patient_id") or ""))
+            if patient and all(row.patient_id != patient for row in rows):
+                raise OrderRefused({"placer_number": f"The order {clean(number)} is another patient's."})
             step_id = values.get("step_id")
             return [row for row in rows if row.step_id == step_id] if step_id else rows
     return ()

@@ -53,6 +53,9 @@ def take(raw: bytes, address: str, catalog: Catalog, zone: tzinfo, now: datetime
         trouble = MessageInvalid("the order is over: it cannot be changed any more", code=204)
     except CatalogUnavailable as error:
         return _away(header, error, now)
+    except Exception as error:  # noqa: BLE001 - the edge: what nobody foresaw must not stop all that comes behind it
+        _log.exception("hl7_message_broke", address=address, control_id=header.control_id)
+        trouble = MessageInvalid(f"it could not be worked on ({type(error).__name__})", code=207)
     else:
         _log.info("hl7_message_accepted", address=address, kind=header.kind, control_id=header.control_id, new=new)
         return acknowledgement(header, "AA", now)

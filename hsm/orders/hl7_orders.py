@@ -3,6 +3,7 @@
 Source: HL7 v2.5.1 chapters 3 and 4; IHE RAD TF-2 sections 4.2 to 4.4, 4.12 (which identifier stands where).
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -36,6 +37,7 @@ _BY_STATUS: Mapping[str, Doing] = {  # ORC-1 is SC: what ORC-5 says. HL7 table 0
     "DC": Doing.DISCONTINUE,
 }
 _DURATIONS = {"S": 1, "M": 60, "H": 3600, "D": 86400}
+_COUNT = re.compile(r"[0-9]{1,5}")
 
 
 @dataclass(frozen=True)
@@ -229,9 +231,9 @@ def _when(group: _Group, zone: tzinfo) -> dict[str, Any]:
             break
     duration = tq1(6) if tq1 is not None else ""
     unit = (tq1(6, 2) or "min") if tq1 is not None else ""
-    if duration.isdigit() and unit[:1].upper() in _DURATIONS:
+    if _COUNT.fullmatch(duration) and unit[:1].upper() in _DURATIONS:
         said["duration_s"] = int(duration) * _DURATIONS[unit[:1].upper()]
-    elif orc(7, 3)[:1] in _DURATIONS and orc(7, 3)[1:].isdigit():
+    elif orc(7, 3)[:1] in _DURATIONS and _COUNT.fullmatch(orc(7, 3)[1:]):
         said["duration_s"] = int(orc(7, 3)[1:]) * _DURATIONS[orc(7, 3)[0]]
     return said
 

@@ -193,14 +193,19 @@ def moment(text: str, zone: tzinfo, where: str = "") -> datetime:
             raise ValueError("not in the form YYYYMMDD[HH[MM[SS]]]")
         year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
         offset = _offset(match[7]) if match[7] else zone
+        if offset is None:
+            raise ValueError("an offset of a day or more")
         found = datetime(year, month, day, hour, minute, second, tzinfo=offset)
         return found.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise MessageInvalid(f"{text[:30]!r} is no time", code=102, where=where) from error
 
 
-def _offset(text: str) -> timezone:
+def _offset(text: str) -> timezone | None:
+    """None for an offset that no place on earth has."""
     minutes = int(text[1:3]) * 60 + int(text[3:5])
+    if minutes >= 24 * 60:
+        return None
     return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
 
 

@@ -28,6 +28,7 @@ pages = Blueprint("dicomweb_rendered", __name__, url_prefix=PREFIX)
 KEPT_WARNING = "A small picture that stayed on disk; the study itself is away."
 # Kept by the browser of this person, and asked about before each use: who signed out sees none of them again.
 CACHING = "private, no-cache"
+MOST_PARTS = 2_000  # pictures in one answer: an object may claim any number of frames
 _INSTANCE = "/studies/<study>/series/<series>/instances/<instance>"
 
 
@@ -66,7 +67,8 @@ def of_instance(study: str, series: str, instance: str) -> Response:
         return waiting
     touched(found)
     if parts:
-        count = _frames_of(found[0])
+        if (count := _frames_of(found[0])) > MOST_PARTS:
+            abort(406, f"It has {count} frames: ask for some of them, with /frames/1,2,3/rendered.")
         each = [(found[0], _wish(form, number), f"/frames/{number}/rendered") for number in range(1, count + 1)]
         return _parts(_each(each), form)
     return _single(next(_each([(found[0], wish, "/rendered")])))

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from itertools import islice
 
 from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -34,6 +35,7 @@ CACHING = "private, no-cache"
 BUSY = "Many pictures are wanted at once: try again in a moment."
 GONE = "This image is not on disk just now."
 QUALITY = 90
+MOST_FRAMES = 50_000  # of a series that can be scrolled through: an object may claim any number
 # centre and width in Hounsfield units, as radiologists use them
 PRESETS: Mapping[str, Sequence[tuple[str, str]]] = {
     "CT": (
@@ -57,7 +59,8 @@ def show(uid: str) -> AnyResponse:
     rows = series(catalog, uid)
     chosen = _chosen(rows, paging.text("series"))
     found = slices(catalog, uid, chosen.series_instance_uid)
-    frames = [(one.sop_instance_uid, number) for one in found for number in range(1, one.frames + 1)]
+    numbered = ((one.sop_instance_uid, number) for one in found for number in range(1, one.frames + 1))
+    frames = list(islice(numbered, MOST_FRAMES))
     here = bool(frames) and all(one.online for one in found)
     if here and "HX-Request" in request.headers:  # what this page waited for is there
         return Response(status=204, headers={"HX-Refresh": "true"})
@@ -110,7 +113,12 @@ def recall(uid: str) -> AnyResponse:
 def list_frames(uid: str, series: str) -> Response:
     """The images of a series in their order: SOP Instance UID and number of frames of each."""
     found = slices(services().catalog, known(uid).study_instance_uid, series)
-    body = json.dumps({"frames": [[one.sop_instance_uid, one.frames] for one in found]}, separators=(",", ":"))
+    listed, left = [], MOST_FRAMES
+    for one in found:
+        listed.append([one.sop_instance_uid, min(one.frames, left)])
+        if (left := left - one.frames) <= 0:
+            break
+    body = json.dumps({"frames": listed}, separators=(",", ":"))
     return Response(body, content_type="application/json")
 
 

@@ -164,7 +164,7 @@ def _index(status: int = 200, faults: dict[str, str] | None = None) -> Response:
         arrived=house.catalog.orders.arrived([order.id for order in rows]),
         priors={order.id: _priors(order) for order in rows},
         Availability=Availability,
-        quarantined=len(house.catalog.order_messages.quarantined()),
+        quarantined=house.catalog.order_messages.quarantined_count(),
         faults=faults or {},
         typed=request.form if faults else {"minutes": "30"},
         previous=paging.here(page=page - 1 if page > 2 else None) if page > 1 else None,

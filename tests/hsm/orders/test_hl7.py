@@ -154,6 +154,37 @@ def test_what_is_not_understood_is_said_and_kept(catalog: Catalog, raw: bytes, a
     assert catalog.order_messages.get(kept.id).raw == raw
 
 
+def test_the_number_of_another_patients_order_changes_nothing(catalog: Catalog) -> None:
+    send(catalog, orm("1"))
+    before = only(catalog)
+    said = send(catalog, orm("2", patient="PAT2"))
+    assert (code(said), said[2][3].split("^")[0]) == ("AE", "204")
+    assert only(catalog).fields == before.fields
+
+
+@pytest.mark.parametrize("odd", ["\N{SUPERSCRIPT TWO}", "9" * 5000, "-1", "1e3"])
+def test_an_odd_duration_is_not_taken_for_one(catalog: Catalog, odd: str) -> None:
+    raw = orm("1", charset="UNICODE UTF-8", encoding="utf-8").replace(b"M20^", f"M{odd}^".encode())
+    assert code(send(catalog, raw)) == "AA"
+    assert only(catalog).fields.duration_s == 1800, "what an order has that says none"
+
+
+def test_an_offset_that_no_place_has_is_no_time(catalog: Catalog) -> None:
+    assert code(send(catalog, orm("1").replace(b"20240101080000", b"20240101080000+9900"))) == "AA"
+    said = send(catalog, orm("2", at="20240102090000+9900", order="12"))
+    assert (code(said), said[2][3].split("^")[0]) == ("AE", "102")
+
+
+def test_whatever_breaks_is_answered_and_kept(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("hsm.orders.hl7_answer.wishes", broken)
+    said = send(catalog, orm("1"))
+    assert (code(said), said[2][3].split("^")[0]) == ("AE", "207")
+    assert len(catalog.order_messages.quarantined()) == 1
+
+
 def test_what_was_not_understood_is_done_when_it_comes_again_and_can_be(catalog: Catalog) -> None:
     cancel = orm("2", "CA")
     assert code(send(catalog, cancel)) == "AE"

@@ -59,7 +59,7 @@ def test_no_accept_header_breaks_anything(header: str) -> None:
         (J2K, (J2K,), False, J2K),
         (J2K, (accept.EXPLICIT,), True, accept.EXPLICIT),
         (J2K, (accept.EXPLICIT,), False, None),
-        (J2K, (accept.IMPLICIT,), True, None),
+        (J2K, (accept.IMPLICIT,), True, accept.IMPLICIT),
         (accept.IMPLICIT, (accept.EXPLICIT,), False, accept.EXPLICIT),
         (accept.EXPLICIT, (accept.IMPLICIT,), False, accept.IMPLICIT),
         (accept.EXPLICIT, (J2K,), False, None),

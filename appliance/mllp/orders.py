@@ -2,7 +2,7 @@
 
 from appliance.mllp.server import MllpServer, MllpSettings
 from hsm.archive import Archive
-from hsm.catalog.errors import CatalogUnavailable
+from hsm.catalog.errors import CatalogError
 from hsm.orders.hl7_answer import take
 
 
@@ -16,7 +16,7 @@ def orders_server(archive: Archive, settings: MllpSettings) -> MllpServer:
     def refused(address: str) -> None:
         try:
             catalog.events.record("warning", "hl7_sender_refused", address, {}, clock.now())
-        except CatalogUnavailable:
+        except CatalogError:
             return  # the log has it
 
     return MllpServer(done, settings, refused)

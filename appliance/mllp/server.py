@@ -6,6 +6,7 @@ is decided in hsm/orders. Several processes may share one port. Source: HL7 v2.5
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -20,6 +21,8 @@ START, END = b"\x0b", b"\x1c\x0d"
 _BACKLOG = 64
 _READ_BYTES = 64 * 1024
 _POLL_S = 0.5  # how soon an open connection notices that the server stops
+_TELL_EVERY_S = 3600.0
+_MOST_TOLD = 1000  # addresses
 
 Take = Callable[[bytes, str], bytes]  # (message, address of the sender) -> acknowledgement
 
@@ -49,6 +52,7 @@ class MllpServer:
         self._networks = [ip_network(sender, strict=False) for sender in settings.senders]
         self._lock = threading.Lock()
         self._open: dict[threading.Thread, socket.socket] = {}
+        self._told: dict[str, float] = {}  # of whom, and when; by the accepting thread alone
         self._listener: socket.socket | None = None
         self._acceptor: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -103,19 +107,40 @@ class MllpServer:
                 _log.warning("accept_failed", error=str(error))
                 self._stopping.wait(0.2)
                 continue
-            address = str(found[0])
-            with self._lock:
-                full = len(self._open) >= self._settings.max_connections
-            if full or not self._may_send(address):
-                _log.warning("mllp_refused", address=address, why="too many connections" if full else "not a sender")
+            try:
+                self._begin(sock, str(found[0]))
+            except Exception:  # noqa: BLE001 - one caller must not end the listening for all
+                _log.exception("mllp_connection_not_begun", address=str(found[0]))
                 sock.close()
-                if not full:
-                    self._refused(address)
-                continue
-            thread = threading.Thread(target=self._serve, args=(sock, address), name=f"mllp-{address}")
-            with self._lock:
-                self._open[thread] = sock
+
+    def _begin(self, sock: socket.socket, address: str) -> None:
+        with self._lock:
+            full = len(self._open) >= self._settings.max_connections
+        if full or not self._may_send(address):
+            _log.warning("mllp_refused", address=address, why="too many connections" if full else "not a sender")
+            sock.close()
+            if not full:
+                self._tell(address)
+            return
+        thread = threading.Thread(target=self._serve, args=(sock, address), name=f"mllp-{address}")
+        with self._lock:
+            self._open[thread] = sock
+        try:
             thread.start()
+        except RuntimeError:  # no more threads on this machine
+            with self._lock:
+                del self._open[thread]
+            raise
+
+    def _tell(self, address: str) -> None:
+        """Make it known that somebody may not send; not at each try, who tries may not want to stop."""
+        now_s = time.monotonic()
+        if now_s - self._told.get(address, -_TELL_EVERY_S) < _TELL_EVERY_S:
+            return
+        if len(self._told) >= _MOST_TOLD:
+            self._told.clear()
+        self._told[address] = now_s
+        self._refused(address)
 
     def _may_send(self, address: str) -> bool:
         found = ip_address(address.split("%", maxsplit=1)[0])
@@ -150,29 +175,31 @@ class MllpServer:
     def _message(self, sock: socket.socket, rest: bytes, address: str) -> tuple[bytes, bytes] | None:
         """The next message and what came behind it; None when the connection is to end."""
         data = bytearray(rest.lstrip(b"\r\n"))
-        idle_s = waited_s = 0.0
+        began_s = time.monotonic()
+        looked = 0  # so far the end is not in it
         while True:
             if data and not data.startswith(START):
                 _log.warning("mllp_not_framed", address=address)
                 return None
-            end = data.find(END)
+            end = data.find(END, max(0, looked - 1))
+            looked = len(data)
             if end >= 0:
                 return bytes(data[1:end]), bytes(data[end + len(END) :])
             if len(data) > self._settings.max_message_bytes:
                 _log.warning("mllp_message_too_long", address=address, limit_bytes=self._settings.max_message_bytes)
                 return None
+            if time.monotonic() - began_s >= (self._settings.message_s if data else self._settings.idle_s):
+                _log.info("mllp_idle", address=address)
+                return None
             sock.settimeout(_POLL_S)
             try:
                 part = sock.recv(_READ_BYTES)
             except TimeoutError:
-                idle_s, waited_s = idle_s + _POLL_S, waited_s + (_POLL_S if data else 0.0)
                 if self._stopping.is_set() and not data:
-                    return None
-                if idle_s >= self._settings.idle_s or waited_s >= self._settings.message_s:
-                    _log.info("mllp_idle", address=address)
                     return None
                 continue
             if not part:
                 return None
+            if not data:
+                began_s = time.monotonic()  # of the message
             data += part
-            idle_s = 0.0

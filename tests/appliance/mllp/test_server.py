@@ -66,8 +66,9 @@ def test_a_system_of_the_hospital_sends_orders_one_after_the_other(start: Starte
 
 def test_who_is_no_sender_says_too_much_or_no_frame_is_cut_off(start: Started) -> None:
     server, catalog = start(senders=("192.0.2.0/24",))
-    with connect(server) as sock:
-        assert sock.recv(1) == b""
+    for _ in range(3):  # told once, however often it tries
+        with connect(server) as sock:
+            assert sock.recv(1) == b""
     server.stop()
     assert [event.subject for event in catalog.events.list(name="hl7_sender_refused")] == ["127.0.0.1"]
     server, catalog = start(max_message_bytes=2048, message_s=0.5)
@@ -79,6 +80,39 @@ def test_who_is_no_sender_says_too_much_or_no_frame_is_cut_off(start: Started) -
             except ConnectionResetError:  # it had more to say
                 continue
     assert catalog.orders.list() == []
+
+
+def test_a_message_that_comes_byte_by_byte_has_its_time_and_no_more(start: Started) -> None:
+    server, catalog = start(message_s=1.0)
+    with connect(server) as sock:
+        sock.sendall(START)
+        sock.settimeout(0.05)
+        for _ in range(600):  # each sooner than a poll
+            try:
+                if sock.recv(1) == b"":
+                    break
+            except TimeoutError:
+                sock.sendall(b"x")
+            except ConnectionError:
+                break
+        else:
+            pytest.fail("it is still listened to")
+    assert catalog.orders.list() == []
+
+
+def test_no_caller_ends_the_listening(start: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, _ = start()
+
+    def broken(_: object) -> bool:
+        raise RuntimeError("no more threads")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(server, "_may_send", broken)
+        with connect(server) as sock:
+            assert sock.recv(1) == b""
+    with connect(server) as sock:
+        sock.sendall(START + orm("1") + END)
+        assert b"|AA|" in answers(sock, 1)[0]
 
 
 def test_more_connections_than_allowed_are_closed(start: Started) -> None:

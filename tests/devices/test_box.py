@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,11 @@ def awaited(condition: Callable[[], bool], what: str) -> None:
 
 
 def test_the_box_takes_in_studies_and_they_settle_on_tapes_and_a_disc() -> None:
+    for name in ("firn", "firn-library"):  # on a disk, as on a real machine: the root of this one lies in its memory
+        there, here = Path("/scratch/state", name), Path("/var/lib", name)
+        for folder in (there, here):
+            folder.mkdir(parents=True, exist_ok=True)
+        run("mount", "--bind", there, here)
     for step in STEPS:
         run(PROVISION, ROOT, step, limit_s=LIMIT_S)
     for service in ("firn-simulator", "firn-library", "firn-pacs", "firn-engine", "firn-web"):

@@ -69,7 +69,7 @@ def disc_is_restored(tgt: Tgt, objects: dict[str, bytes], folder: Path) -> None:
     node = tgt.recorder.node
     assert node is not None
     tree = folder / "disc"
-    assert f"'{DISC}'" in run("xorriso", "-indev", node, "-pvd_info")
+    assert f"Volume Id    : {DISC}" in run("xorriso", "-indev", node, "-pvd_info")
     run("osirrox", "-indev", node, "-extract", "/", tree)
     run("chmod", "-R", "u+w", tree)
     sums = list(tree.glob("ARCHIVE/*/FILES.sha256"))

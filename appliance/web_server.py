@@ -143,22 +143,6 @@ class PagesServer(BaseApplication):  # type: ignore[misc] # gunicorn ships no ty
         }.items():
             self.cfg.set(name, value)
 
-    def _https(self) -> dict[str, Any]:
-        web = self._config.web
-        if web.certificate_file == NOWHERE:
-            return {}
-        certificate, key = self._config.resolve(web.certificate_file), self._config.resolve(web.key_file)
-
-        def modern(settings: Any, usual: Any) -> ssl.SSLContext:
-            del settings, usual
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            show(context, certificate, key)
-            return context
-
-        modern(None, None)  # what is wrong is said now, and not by a worker again and again
-        return {"certfile": str(certificate), "keyfile": str(key), "ssl_context": modern}
-
     def load(self) -> Flask:
         """The application of one worker, with a catalog of its own: connections do not survive a fork."""
         return pages(self._config, build.open_catalog(self._config, create=False), self._path)

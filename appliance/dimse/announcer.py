@@ -1,13 +1,10 @@
 """Notices what became of studies and tells the peers that want to know. One process of all does it at a time."""
 
-import os
-import socket
-import threading
-
 import structlog
 
 from appliance.dimse.announcing import AnnouncementRefused, announce, notification
 from appliance.dimse.outgoing import DestinationRefused
+from appliance.dimse.rounds import Rounds
 from appliance.dimse.settings import DimseSettings
 from hsm.archive import Archive
 from hsm.catalog.announcements import Announcement
@@ -15,40 +12,16 @@ from hsm.catalog.errors import CatalogUnavailable
 
 _log = structlog.get_logger()
 LEASE = "availability-notifications"
-_LEASE_S = 120.0  # longer than a peer may take to answer, renewed before each
 
 
-class Announcer:
-    """A thread that looks at what changed, while there is a peer that wants to know."""
+class Announcer(Rounds):
+    """Looks at what changed, while there is a peer that wants to know."""
 
     def __init__(self, archive: Archive, settings: DimseSettings) -> None:
-        self._archive = archive
-        self._settings = settings
-        self._holder = f"{socket.gethostname()}:{os.getpid()}"
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="availability-notifications")
+        super().__init__(archive, settings, LEASE)
 
-    def start(self) -> None:
-        """Begin. Returns at once."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, after the notification at hand."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        leases, clock = self._archive.catalog.leases, self._archive.clock
-        while not self._stopping.wait(self._settings.report_poll_s):
-            try:
-                if self._wanted() and leases.take(LEASE, self._holder, clock.now(), _LEASE_S):
-                    self.look()
-            except CatalogUnavailable as error:
-                _log.warning("announcements_wait_for_catalog", error=type(error).__name__)
-        try:
-            leases.drop(LEASE, self._holder)
-        except CatalogUnavailable:
-            _log.info("lease_left_to_expire", lease=LEASE)
+    def has_work(self) -> bool:
+        return bool(self._wanted())
 
     def _wanted(self) -> list[str]:
         """The peers that want to know."""
@@ -64,11 +37,10 @@ class Announcer:
         told = 0
         silent: set[str] = set()  # who did not answer is not called again in this round
         for one in announcements.due(clock.now()):
-            if self._stopping.is_set():
-                break
             if one.peer_aet in silent:
                 continue
-            self._archive.catalog.leases.take(LEASE, self._holder, clock.now(), _LEASE_S)
+            if not self.may_go_on():
+                break
             if self._tell(one):
                 told += 1
             else:
@@ -87,6 +59,12 @@ class Announcer:
         except (AnnouncementRefused, DestinationRefused) as error:
             _log.warning("availability_not_told", peer=one.peer_aet, study=one.study_instance_uid, why=str(error))
             catalog.announcements.not_told(one, str(error), clock.now())
+            return False
+        except CatalogUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad study must not silence all others
+            _log.exception("availability_not_told", peer=one.peer_aet, study=one.study_instance_uid)
+            catalog.announcements.not_told(one, f"internal error: {type(error).__name__}", clock.now())
             return False
         catalog.announcements.told(one, clock.now())
         _log.info("availability_told", peer=one.peer_aet, study=one.study_instance_uid, value=one.availability.value)

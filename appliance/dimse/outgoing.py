@@ -114,11 +114,7 @@ class Outgoing:
         Raises: WireClosed, ProtocolError; the association is of no use then.
         Source: PS3.7 section 10.3.1.
         """
-        self._message_id = self._message_id % 0xFFFF + 1
-        self._broken = True
-        command = {**fields, Field.COMMAND: Code.N_EVENT_REPORT, Field.MESSAGE_ID: self._message_id}
-        self._channel.send(context_id, command, dataset)
-        return self._status(Code.N_EVENT_REPORT)
+        return self._requested(Code.N_EVENT_REPORT, context_id, fields, dataset)
 
     def create(self, context_id: int, fields: Mapping[Field, int | str], dataset: bytes) -> int:
         """Have the peer make an instance of these attributes and wait for the answer; its status.
@@ -126,11 +122,13 @@ class Outgoing:
         Raises: WireClosed, ProtocolError; the association is of no use then.
         Source: PS3.7 section 10.3.5.
         """
+        return self._requested(Code.N_CREATE, context_id, fields, dataset)
+
+    def _requested(self, code: Code, context_id: int, fields: Mapping[Field, int | str], dataset: bytes) -> int:
         self._message_id = self._message_id % 0xFFFF + 1
         self._broken = True
-        command = {**fields, Field.COMMAND: Code.N_CREATE, Field.MESSAGE_ID: self._message_id}
-        self._channel.send(context_id, command, dataset)
-        return self._status(Code.N_CREATE)
+        self._channel.send(context_id, {**fields, Field.COMMAND: code, Field.MESSAGE_ID: self._message_id}, dataset)
+        return self._status(code)
 
     def echo(self, context_id: int) -> int:
         """Ask whether the peer is there; the status of its answer. Raises: WireClosed, ProtocolError."""

@@ -1,13 +1,10 @@
 """Tells peers that asked for storage commitment what is true, when it is. One process of all does it at a time."""
 
-import os
-import socket
-import threading
-
 import structlog
 
 from appliance.dimse.commitment import ReportRefused, send_report
 from appliance.dimse.outgoing import DestinationRefused
+from appliance.dimse.rounds import Rounds
 from appliance.dimse.settings import DimseSettings
 from hsm.archive import Archive
 from hsm.catalog.commitments import CommitmentRecord
@@ -16,40 +13,13 @@ from hsm.commitment.levels import asked_over_web
 
 _log = structlog.get_logger()
 LEASE = "commitment-reports"
-_LEASE_S = 120.0  # longer than a peer may take to answer, renewed before each
 
 
-class Reporter:
-    """A thread that looks at what is due."""
+class Reporter(Rounds):
+    """Looks at the requests that are due."""
 
     def __init__(self, archive: Archive, settings: DimseSettings) -> None:
-        self._archive = archive
-        self._settings = settings
-        self._holder = f"{socket.gethostname()}:{os.getpid()}"
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="commitment-reports")
-
-    def start(self) -> None:
-        """Begin. Returns at once."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, after the report at hand."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        leases, clock = self._archive.catalog.leases, self._archive.clock
-        while not self._stopping.wait(self._settings.report_poll_s):
-            try:
-                if leases.take(LEASE, self._holder, clock.now(), _LEASE_S):
-                    self.look()
-            except CatalogUnavailable as error:
-                _log.warning("reports_wait_for_catalog", error=type(error).__name__)
-        try:
-            leases.drop(LEASE, self._holder)
-        except CatalogUnavailable:
-            _log.info("lease_left_to_expire", lease=LEASE)
+        super().__init__(archive, settings, LEASE)
 
     def look(self) -> int:
         """Look once at every request that is due, and tell what can be told; how many peers were told.
@@ -59,9 +29,8 @@ class Reporter:
         commitments, clock = self._archive.catalog.commitments, self._archive.clock
         told = 0
         for request in commitments.due(clock.now()):
-            if self._stopping.is_set():
+            if not self.may_go_on():
                 break
-            self._archive.catalog.leases.take(LEASE, self._holder, clock.now(), _LEASE_S)
             try:
                 told += self._tell(request)
             except CatalogUnavailable:

@@ -13,6 +13,7 @@ from hsm.format.text import is_uid
 from hsm.pool import PoolFileMissing
 from hsm.rendering import NotRendered, RenderersBusy
 from hsm.transcoding import NotTranscodable
+from web.access.sightings import saw
 from web.dicomweb import accept, frames
 from web.services import services
 
@@ -41,8 +42,9 @@ def instances_at(study: str, series: str = "", instance: str = "") -> list[Store
 
 
 def touched(found: Sequence[StoredInstance]) -> None:
-    """Note that somebody retrieved from their study."""
+    """Note that somebody retrieved from their study: for the rules, and for the audit trail."""
     services().archive.touch(found[0].study_instance_uid)
+    saw(found[0].study_instance_uid)
 
 
 def address_of(instance: StoredInstance) -> str:

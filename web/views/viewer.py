@@ -11,7 +11,6 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from hsm.access.roles import Right
 from hsm.archive import NotOnline
-from hsm.catalog.audit import ObjectKind
 from hsm.catalog.errors import NotCatalogued, NotRecallable
 from hsm.facts import StoredInstance
 from hsm.format.text import is_uid
@@ -20,7 +19,8 @@ from hsm.rendering import NotRendered, Rendered, RenderersBusy, Window, Wish
 from hsm.rendering.wish import Form, to_json
 from hsm.states import OnlineState, RequestState
 from web import paging
-from web.access.gate import actor, known_person, may, needs
+from web.access.gate import known_person, may, needs
+from web.access.sightings import saw
 from web.dicomweb.rendering import draw
 from web.reads.images import slices
 from web.reads.studies import SeriesRow, series
@@ -141,6 +141,7 @@ def _drawn(instance: StoredInstance, wish: Wish) -> Response:
     if instance.online_state is not OnlineState.ONLINE:
         abort(503, GONE)
     tag = sha256(f"{instance.sha256} {json.dumps(to_json(wish))}".encode()).hexdigest()[:32]
+    saw(instance.study_instance_uid)  # also of who asks for pictures without the page around them
     response = Response(content_type=wish.form.value)
     response.headers["Cache-Control"] = CACHING
     response.set_etag(tag)
@@ -196,7 +197,5 @@ def _window(text: str) -> Window | None:
 
 def _viewed(uid: str, series_uid: str) -> None:
     """Write down who opened images: always, as they are the patient's; and note for the policies that it was used."""
-    house, now = services(), services().clock.now()
-    about = {"series": series_uid}
-    house.catalog.audit.record(actor(known_person().name), "study_viewed", ObjectKind.STUDY, uid, now, fields=about)
-    house.archive.touch(uid)
+    saw(uid, series_uid, anew=True)
+    services().archive.touch(uid)

@@ -9,6 +9,7 @@ import requests
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from hsm.access.roles import Role
+from hsm.catalog.audit import AuditFilter
 from hsm.states import Availability
 from tests.support.studies import PEOPLE, compress_rle, ct_study, encode, one_of_each_kind, small_ct, us_study
 from tests.web.dicomweb.conftest import House
@@ -51,6 +52,8 @@ def test_what_is_retrieved_is_what_was_sent_byte_for_byte(house: House) -> None:
     assert got == sent
     datasets = house.client().retrieve_study(uid)
     assert {str(each.SOPInstanceUID) for each in datasets} == set(sent)
+    viewed = house.world.catalog.audit.list(AuditFilter(action="study_viewed", object=uid))
+    assert [entry.via for entry in viewed] == ["api"], "one look of one person, however many requests it is"
 
 
 def test_metadata_lead_to_bulk_values_and_frames(house: House) -> None:

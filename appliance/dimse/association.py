@@ -105,7 +105,8 @@ class Association:
         )
 
     def _negotiate(self, full: Callable[[], bool]) -> Agreement | None:
-        kind, body = self._wire.read_pdu(self._settings.artim_s, self._settings.artim_s)
+        artim_s = self._settings.artim_s
+        kind, body = self._wire.read_pdu(artim_s, artim_s, artim_s)  # whole: nobody holds a place byte by byte
         if kind != PduType.ASSOCIATE_RQ:
             raise ProtocolError(f"PDU of type {kind} before an association", AbortReason.UNEXPECTED_PDU)
         request = bytes((kind, 0)) + len(body).to_bytes(4, "big") + bytes(body)

@@ -10,6 +10,7 @@ import struct
 import time
 from collections.abc import Iterator
 from enum import IntEnum
+from math import inf
 
 MAX_ASSOCIATE_BYTES = 1 << 20  # of an A-ASSOCIATE PDU; 128 contexts with all transfer syntaxes take some 200 KiB
 _HEADER = struct.Struct(">BxI")
@@ -72,14 +73,15 @@ class Wire:
         else:
             self._sock.close()
 
-    def read_pdu(self, wait_s: float, rest_s: float) -> tuple[int, memoryview]:
+    def read_pdu(self, wait_s: float, rest_s: float, most_s: float = inf) -> tuple[int, memoryview]:
         """The next PDU: its type and what follows its length. The view is valid until the next read.
 
-        `wait_s` bounds the wait for its first byte, `rest_s` each pause after it.
+        `wait_s` bounds the wait for its first byte, `rest_s` each pause after it, `most_s` all of it together.
 
         Raises: WireClosed, ProtocolError.
         """
-        self._fill(6, wait_s, rest_s)
+        until_s = time.monotonic() + most_s
+        self._fill(6, wait_s, rest_s, until_s)
         kind, length = _HEADER.unpack_from(self._buffer, self._start)
         if not PduType.ASSOCIATE_RQ <= kind <= PduType.ABORT:
             raise ProtocolError(f"PDU of unknown type {kind}", AbortReason.UNRECOGNISED_PDU)
@@ -87,7 +89,7 @@ class Wire:
         if length > limit:
             raise ProtocolError(f"PDU of type {kind} and {length} bytes, {limit} are allowed")
         self._start += 6
-        self._fill(length, rest_s, rest_s)
+        self._fill(length, rest_s, rest_s, until_s)
         body = self._view[self._start : self._start + length]
         self._start += length
         return kind, body
@@ -112,7 +114,7 @@ class Wire:
         except OSError as error:
             raise WireClosed(f"the peer took no more: {error}") from None
 
-    def _fill(self, size: int, first_s: float, rest_s: float) -> None:
+    def _fill(self, size: int, first_s: float, rest_s: float, until_s: float) -> None:
         """Have at least so many bytes between start and end."""
         if self._end - self._start >= size:
             return
@@ -127,6 +129,9 @@ class Wire:
             self._start, self._end = 0, kept
         wait_s = first_s if self._end == self._start else rest_s
         while self._end - self._start < size:
+            wait_s = min(wait_s, until_s - time.monotonic())
+            if wait_s <= 0:
+                raise WireClosed("the peer sends too slowly")
             try:
                 self._sock.settimeout(wait_s)
                 # Peers with Nagle on hold back each data set until its command is acknowledged: without
@@ -134,7 +139,7 @@ class Wire:
                 self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
                 got = self._sock.recv_into(self._view[self._end :])
             except TimeoutError:
-                raise WireClosed(f"the peer sent nothing for {wait_s:g} s") from None
+                raise WireClosed(f"the peer sent nothing for {wait_s:.3g} s") from None
             except OSError as error:
                 raise WireClosed(f"the connection broke: {error}") from None
             if got == 0:

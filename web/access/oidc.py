@@ -28,6 +28,7 @@ from hsm.access.visitors import NoRole, Realm, RealmFailed, Visitor, VisitorRefu
 LIMIT_S = 10.0
 LEEWAY_S = 60  # by which two clocks may differ
 KNOWN_FOR = timedelta(hours=1)  # what the provider says of itself is kept for so long
+FAILED_FOR = timedelta(seconds=30)  # one that did not answer is asked again after so long
 TRY_LASTS = timedelta(minutes=15)  # from the button to the way back
 SIGNED_BY = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -67,6 +68,7 @@ class Provider:
         self.settings = settings
         self._known: tuple[datetime, Mapping[str, Any]] | None = None
         self._keys: KeySet | None = None
+        self._failed: tuple[datetime, str] | None = None  # since when, and why
 
     def begin(self, redirect_uri: str, following: str, now: datetime) -> tuple[str, Try]:
         """Where to send the browser, and what it has to bring back. Raises: RealmFailed."""
@@ -184,10 +186,20 @@ class Provider:
     def _metadata(self, now: datetime) -> Mapping[str, Any]:
         if self._known is not None and now - self._known[0] < KNOWN_FOR:
             return self._known[1]
+        if self._failed is not None and timedelta(0) <= now - self._failed[0] < FAILED_FOR:
+            raise RealmFailed(self._failed[1])  # nobody waits again for who did not answer a moment ago
+        try:
+            found = self._discovered()
+        except RealmFailed as failed:
+            self._failed = (now, str(failed))
+            raise
+        self._known, self._keys, self._failed = (now, found), None, None
+        return found
+
+    def _discovered(self) -> Mapping[str, Any]:
         found = self._asked(f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration")
         if found.get("issuer") != self.settings.issuer:
             raise RealmFailed(f"{self.settings.issuer} calls itself {str(found.get('issuer'))[:100]!r}")
-        self._known, self._keys = (now, found), None
         return found
 
     def _key_set(self, now: datetime, afresh: bool = False) -> KeySet:

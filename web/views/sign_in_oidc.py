@@ -79,6 +79,8 @@ def back() -> Response:
 def leave() -> Response:
     """Sign out of the provider, too: other pages of the house are then closed on this machine as well."""
     provider = _provider()
+    if too_many():
+        return form(429, TOO_MANY)
     try:
         address = provider.leave(_address(provider, "sign_in.show"), services().clock.now())
     except RealmFailed as failed:

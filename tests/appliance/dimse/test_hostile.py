@@ -178,6 +178,24 @@ def test_who_says_nothing_is_cut_off(start: Started) -> None:
         assert peer.until_closed()[:1] == b"\x07"
 
 
+def test_a_request_that_comes_byte_by_byte_has_its_time_and_no_more(start: Started) -> None:
+    node = start(artim_s=0.5)
+    with socket.create_connection(("127.0.0.1", node.server.port), timeout=20) as sock:
+        sock.settimeout(0.05)
+        for byte in REQUEST[:-1] * 20:  # each long before the pause that is allowed
+            try:
+                sock.sendall(bytes((byte,)))
+                if sock.recv(1):
+                    break
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+        else:
+            pytest.fail("it is still listened to")
+    works(node)
+
+
 def test_too_many_associations_are_turned_away_and_more_than_that_are_not_heard(start: Started) -> None:
     node = start(max_associations=2)
     echo = (VERIFICATION, IMPLICIT)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Thread
@@ -272,11 +272,28 @@ def test_a_provider_that_does_not_say_soundly_who_it_is_is_not_asked(world: Worl
 
 
 def test_a_provider_that_is_gone_says_so_and_one_that_is_not_configured_is_not_there(
-    world: World, way: OnTheWay
+    world: World, way: OnTheWay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house = replace(world.services(), oidc=Provider(replace(settings(way), issuer="http://127.0.0.1:1")))
     assert create_app(house).test_client().get("/sign-in/oidc").status_code == 503
     assert "ConnectionError" in why(world)
+    asked: list[str] = []
+
+    def note(address: str) -> Mapping[str, Any]:
+        asked.append(address)
+        raise RealmFailed("still away")
+
+    provider = Provider(settings(way))
+    with monkeypatch.context() as patched:
+        patched.setattr(provider, "_asked", note)
+        for _ in range(3):
+            with pytest.raises(RealmFailed, match="still away"):
+                provider.leave("http://localhost/", world.clock.now())
+        assert len(asked) == 1, "not at every click"
+        world.clock.sleep(31)
+        with pytest.raises(RealmFailed):
+            provider.leave("http://localhost/", world.clock.now())
+        assert len(asked) == 2
     assert create_app(world.services()).test_client().get("/sign-in/oidc").status_code == 404
     with pytest.raises(RealmFailed, match="cannot be read"):
         Provider(settings(way, client_secret_file=world.pool.directories[0] / "missing")).leave(

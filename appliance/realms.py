@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from appliance.config import Config
-from appliance.config.schema import RolesSection
+from appliance.config.realms import RolesSection
 from hsm.access.roles import Role
 from web.access.ldap import LdapSettings
 from web.access.oidc import OidcSettings, Provider

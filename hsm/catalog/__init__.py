@@ -20,14 +20,13 @@ from hsm.catalog.errors import (
     StudyChanged,
     VolumeRefused,
 )
+from hsm.catalog.found import FoundPack, FoundVolume
 from hsm.catalog.records import (
     CatalogCounts,
     DraftRecord,
     DriveRecord,
     ElementRecord,
     EventRecord,
-    FoundPack,
-    FoundVolume,
     HoldRecord,
     InventoryChange,
     JobRequest,

@@ -14,10 +14,11 @@ from hsm.catalog.copy_steps import locked_copy, step_copy
 from hsm.catalog.database import AnyRow, Database
 from hsm.catalog.errors import VolumeRefused
 from hsm.catalog.events import add
+from hsm.catalog.found import FoundPack, FoundVolume
 from hsm.catalog.hierarchy import Place, count_in, place_of
 from hsm.catalog.intake import find_instance, instance_values, record_in
 from hsm.catalog.packs import place_members, pressed_values
-from hsm.catalog.records import FoundPack, FoundVolume, OutcomeKind
+from hsm.catalog.records import OutcomeKind
 from hsm.catalog.rows import insert_new, insert_row
 from hsm.catalog.volume_steps import locked_volume, step_volume
 from hsm.facts import Arrival, Member, PoolFile, StoredInstance

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from drivers.base import Barcode, MediumKind
-from hsm.facts import JobRecord, Member, PackDigest, PoolFile, StoredInstance, StudyUid
+from hsm.facts import JobRecord, Member, PoolFile, StoredInstance, StudyUid
 from hsm.format.study_json import PackedInstance
 from hsm.states import Availability, CopyState, DriveState, JobKind, Place, RequestState
 
@@ -363,44 +363,3 @@ class EventRecord:
     name: str
     subject: str
     fields: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class FoundVolume:
-    """A volume as its own label tells."""
-
-    barcode: Barcode
-    uuid: str
-    kind: MediumKind
-    generation: str
-    pool: str
-    labelled_at: datetime
-    library: str | None = None
-    place: Place = Place.LIBRARY
-    capacity_bytes: int = 0
-    used_bytes: int = 0
-    end_address: int | None = None
-    last_sequence: int = 0
-    last_address: int | None = None
-    last_digest: str | None = None
-    last_stream_sha256: str | None = None
-    image_sha256: str | None = None
-    image_bytes: int | None = None
-    closed: bool = False  # nothing more may be written: a disc, or the end of data is not known
-
-
-@dataclass(frozen=True)
-class FoundPack:
-    """One pack that was found on a volume."""
-
-    digest: PackDigest
-    size_bytes: int
-    study_json: bytes  # 02_STUDY.json
-    members: tuple[Member, ...]  # in pack order; their instance_id is not looked at
-    barcode: Barcode
-    sequence: int
-    address: int | None
-    stream_sha256: str | None  # None when the stream was not read to its end
-    written_at: datetime
-    verified: bool = False  # the whole stream was read and every digest agrees
-    drive_serial: str | None = None  # that read it

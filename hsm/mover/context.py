@@ -18,6 +18,10 @@ class PackInconsistent(Exception):
     """The catalog's record of a pack does not give the pack's own digest: the catalog was damaged."""
 
 
+class PressedDiffers(PackInconsistent):
+    """What lies compressed in a sealed pack cannot be made again as it was: the codec gives other bytes today."""
+
+
 class PackTooLarge(Exception):
     """A pack fits on no volume of its pool, not even on an empty one: lower pack.max_bytes, or use larger volumes."""
 

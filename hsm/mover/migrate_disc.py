@@ -26,6 +26,7 @@ from hsm.format.errors import FormatError
 from hsm.format.label import VolumeLabel
 from hsm.library import DiscSession
 from hsm.mover.context import MoverContext, PackInconsistent, PackTooLarge, SourceNotOnline
+from hsm.mover.pressing import seal_anew
 from hsm.mover.report import Report
 from hsm.mover.source import PackSource, pack_source
 from hsm.pool import PoolError
@@ -88,6 +89,7 @@ class DiscWriter:
                 yield _Load(job, pack_source(self._context, job.pack_id))
             except (SourceNotOnline, PackInconsistent, PoolError, OSError) as error:
                 self._report.failed(job, error)
+                seal_anew(self._context, job.pack_id, error)
 
     @contextmanager
     def _staging(self) -> Iterator[Path]:

@@ -21,6 +21,7 @@ from hsm.format.pack import PackStream
 from hsm.library import TapeSession
 from hsm.mover.context import MoverContext, PackInconsistent, PackTooLarge, SourceNotOnline
 from hsm.mover.labelling import label_tape
+from hsm.mover.pressing import seal_anew
 from hsm.mover.report import Report
 from hsm.mover.source import pack_source
 from hsm.pool import PoolError
@@ -102,6 +103,7 @@ class TapeWriter:
             source = pack_source(context, _pack_of(job))
         except (SourceNotOnline, PackInconsistent, PoolError, OSError) as error:
             self._report.failed(job, error)
+            seal_anew(context, job.pack_id, error)
             return
         size_bytes, room_bytes = source.layout.size_bytes, self._room_bytes(volume, batch)
         if size_bytes > room_bytes:

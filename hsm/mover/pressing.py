@@ -15,13 +15,13 @@ from typing import Final
 
 import structlog
 
-from hsm.catalog.errors import StudyChanged
+from hsm.catalog.errors import NotCatalogued, PackNotDissolvable, StudyChanged
 from hsm.catalog.records import UnpackedInstance
 from hsm.facts import Member, PackRecord, PoolFile, Pressed
 from hsm.format.pack import PackLayout
 from hsm.format.study_json import parse
 from hsm.lossless.presses import NO_ROOM, PressTask
-from hsm.mover.context import MoverContext, PackInconsistent
+from hsm.mover.context import MoverContext, PressedDiffers
 from hsm.sealing import lay_out
 
 AT_A_TIME: Final = 64  # objects between two looks at the job
@@ -174,7 +174,7 @@ def press_again(
 ) -> None:
     """Make compressed members of a sealed pack once more from what was received.
 
-    Raises: PackInconsistent when other bytes come out than those that the pack has; OSError.
+    Raises: PressedDiffers when other bytes come out than those that the pack has; OSError.
     """
     described = {item.header.sop_instance_uid: item for item in parse(record.study_json.encode())}
     home = context.staging / _FOLDER
@@ -190,11 +190,24 @@ def press_again(
         for member, task, answer in zip(members, tasks, context.presses.press(tasks), strict=True):
             if not isinstance(answer, Pressed) or answer.sha256 != member.sha256:
                 why = answer if isinstance(answer, str) else "the codec gives other bytes than it gave before"
-                raise PackInconsistent(
+                raise PressedDiffers(
                     f"pack {record.digest[:12]}: {member.sop_instance_uid} cannot be compressed as it was: {why}; "
-                    "copy the pack from a volume that holds it (repack), or bring back the former codec"
+                    "a pack that lies on no volume is sealed anew; otherwise bring back the former codec"
                 )
             context.pressed.take(record.digest, member, task.target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     log.info("pack_compressed_again", pack=record.digest, instances=len(members))
+
+
+def seal_anew(context: MoverContext, pack_id: int | None, error: Exception) -> None:
+    """After an error of a migration: take a pack apart that can never be written, so that the next tick seals another.
+
+    Only one that lies on no volume, whose objects are all on disk. Raises: CatalogError.
+    """
+    if pack_id is None or not isinstance(error, PressedDiffers):
+        return
+    try:
+        context.catalog.packs.dissolve(pack_id, context.now())
+    except (PackNotDissolvable, NotCatalogued) as obstacle:
+        log.warning("pack_not_sealed_anew", pack_id=pack_id, reason=str(obstacle))

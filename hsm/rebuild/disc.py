@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from drivers.base import DiscState, MediumKind
 from drivers.errors import MediumError
-from hsm.catalog.records import FoundPack, FoundVolume
+from hsm.catalog.found import FoundPack, FoundVolume
 from hsm.format.errors import FormatError
 from hsm.format.reading import read_prefix
 from hsm.library import DiscSession, WrongVolume

@@ -10,7 +10,7 @@ import structlog
 
 from drivers.base import RECORD_BYTES, Address, Barcode, MediumKind
 from drivers.errors import EndOfData, MediumError
-from hsm.catalog.records import FoundPack, FoundVolume
+from hsm.catalog.found import FoundPack, FoundVolume
 from hsm.format import catalog_file
 from hsm.format.errors import FormatError
 from hsm.format.header import KIND_CATALOG, PackHeader

@@ -143,7 +143,7 @@ def test_a_damaged_compressed_file_is_made_again_before_it_is_written(world: Wor
     assert world.online_bytes(uid) == FILES
 
 
-def test_a_codec_that_gives_other_bytes_than_before_writes_nothing(
+def test_a_pack_whose_codec_gives_other_bytes_than_before_is_sealed_anew(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uid = world.receive(STUDY)
@@ -153,12 +153,16 @@ def test_a_codec_that_gives_other_bytes_than_before_writes_nothing(
     shutil.rmtree(world.settings.staging / "pressed")
     honest = jpeg_ls.encode
     monkeypatch.setattr(jpeg_ls, "encode", lambda frame, image: honest(frame, image) + b"\0\0")
-    world.settle(2)
-    assert world.availability(uid) is Availability.ONLINE
-    assert not world.verified_volumes(uid)
-    failed = world.catalog.jobs.list(kinds=(JobKind.MIGRATE,))
-    assert failed
-    assert all("cannot be compressed as it was" in job.message for job in failed)
+    (sealed,) = world.catalog.packs.of_study(uid)
+    world.settle()
+    told = [job.message for job in world.catalog.jobs.list(kinds=(JobKind.MIGRATE,)) if job.state == JobState.FAILED]
+    assert told and all("cannot be compressed as it was" in message for message in told)
+    (pack,) = world.catalog.packs.of_study(uid)
+    assert pack.digest != sealed.digest
+    assert len(world.verified_volumes(uid)) == 3
+    assert world.availability(uid) is Availability.NEARLINE
+    world.recall(uid)
+    assert world.online_bytes(uid) == FILES
 
 
 def test_an_instance_that_is_replaced_leaves_its_compressed_version_on_the_media(world: World) -> None:

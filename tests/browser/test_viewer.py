@@ -11,13 +11,13 @@ from werkzeug.serving import make_server
 
 from hsm.access.roles import Role
 from hsm.cards import CardMaker, CardShelf
-from hsm.facts import DiskFacts
 from hsm.rendering import Renderers
+from tests.support.pages import services_over
 from tests.support.studies import PEOPLE, ct_study
 from tests.support.world import TAPES_ONLY, World
 from web.access.gate import TOKEN
 from web.app import create_app
-from web.services import Services, WebSettings
+from web.services import WebSettings
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 BIG = 240
@@ -43,18 +43,9 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     cards.make(away)
     world.settle(rounds=8)
     big = world.receive(ct_study("browser-big", PEOPLE[1], BIG, 32))
-    disk = DiskFacts(capacity_bytes=10**12, used_bytes=10**11, high_water_pct=85, low_water_pct=75)
     renderers = Renderers(2)
-    services = Services(
-        catalog=world.catalog,
-        archive=world.archive,
-        pool_usage=lambda: disk,
-        pool_check=world.pool.check,
-        volume_pools=world.volume_pools,
-        settings=WebSettings(secret_key=b"s" * 32, poll_s=1),
-        clock=world.clock,
-        cards=cards,
-        renderers=renderers,
+    services = services_over(
+        world, settings=WebSettings(secret_key=b"s" * 32, poll_s=1), cards=cards, renderers=renderers
     )
     app = create_app(services)
     now = world.clock.now()

@@ -13,13 +13,12 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from appliance.viewer.package import install, installed
 from appliance.viewer.serving import Backend, ViewerSite
 from hsm.access.roles import Role
-from hsm.facts import DiskFacts
 from tests.browser.conftest import CHROMIUM
+from tests.support.pages import services_over
 from tests.support.studies import PEOPLE, ct_study
 from tests.support.world import TAPES_ONLY, World
 from web.access.gate import TOKEN
 from web.app import create_app
-from web.services import Services, WebSettings
 
 pytestmark = [pytest.mark.ohif, pytest.mark.timeout(600)]
 LIMIT_MS = 90_000
@@ -53,16 +52,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     viewer = installed(folder) or install(folder)
     world = World(tmp_path_factory.mktemp("ohif"), TAPES_ONLY)
     uid = world.receive(ct_study("ohif", PEOPLE[1], 12, 128))
-    disk = DiskFacts(capacity_bytes=10**12, used_bytes=10**11, high_water_pct=85, low_water_pct=75)
-    services = Services(
-        catalog=world.catalog,
-        archive=world.archive,
-        pool_usage=lambda: disk,
-        pool_check=world.pool.check,
-        volume_pools=world.volume_pools,
-        settings=WebSettings(secret_key=b"s" * 32),
-        clock=world.clock,
-    )
+    services = services_over(world)
     app = create_app(services)
     now = world.clock.now()
     world.catalog.accounts.add("viewer", "Somebody", Role.VIEWER, "no password fits this", False, "test", now)

@@ -12,15 +12,15 @@ from flask.testing import FlaskClient
 from hsm.access.roles import Role
 from hsm.cards import CardMaker, CardShelf
 from hsm.catalog.audit import AuditFilter
-from hsm.facts import DiskFacts
 from hsm.rendering import Renderers
 from hsm.states import Availability
+from tests.support.pages import services_over
 from tests.support.studies import PEOPLE, ct_study, one_of_each_kind, us_study
 from tests.support.world import TAPES_ONLY, World
 from tests.web.forms import form_with, send
 from tests.web.reader import read
 from tests.web.world import browser
-from web.services import Services, WebSettings
+from web.services import Services
 
 
 @dataclass
@@ -39,19 +39,8 @@ class Room:
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     world = World(tmp_path_factory.mktemp("viewer"), TAPES_ONLY)
     cards = CardMaker(world.catalog, world.pool, CardShelf(world.root / "cards"))
-    disk = DiskFacts(capacity_bytes=10**12, used_bytes=10**11, high_water_pct=85, low_water_pct=75)
     renderers = Renderers(1)
-    services = Services(
-        catalog=world.catalog,
-        archive=world.archive,
-        pool_usage=lambda: disk,
-        pool_check=world.pool.check,
-        volume_pools=world.volume_pools,
-        settings=WebSettings(secret_key=b"s" * 32),
-        clock=world.clock,
-        cards=cards,
-        renderers=renderers,
-    )
+    services = services_over(world, cards=cards, renderers=renderers)
     yield Room(world, cards, services)
     renderers.close()
     cards.close()

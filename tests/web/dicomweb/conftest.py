@@ -12,12 +12,11 @@ from werkzeug.serving import make_server
 
 from hsm.access.roles import RIGHTS, Right, Role
 from hsm.cards import CardMaker, CardShelf
-from hsm.facts import DiskFacts
 from hsm.rendering import Renderers
+from tests.support.pages import services_over
 from tests.support.world import World
 from web.access.tokens import new_token
 from web.app import create_app
-from web.services import Services, WebSettings
 
 
 @dataclass
@@ -56,17 +55,8 @@ def renderers() -> Iterator[Renderers]:
 def house(tmp_path: Path, renderers: Renderers) -> Iterator[House]:
     """An empty archive with two tape pools and a pool of discs."""
     world = World(tmp_path)
-    disk = DiskFacts(capacity_bytes=10**12, used_bytes=10**11, high_water_pct=85, low_water_pct=75)
-    services = Services(
-        catalog=world.catalog,
-        archive=world.archive,
-        pool_usage=lambda: disk,
-        pool_check=world.pool.check,
-        volume_pools=world.volume_pools,
-        settings=WebSettings(secret_key=b"s" * 32),
-        clock=world.clock,
-        cards=CardMaker(world.catalog, world.pool, CardShelf(tmp_path / "cards")),
-        renderers=renderers,
+    services = services_over(
+        world, cards=CardMaker(world.catalog, world.pool, CardShelf(tmp_path / "cards")), renderers=renderers
     )
     server = make_server("127.0.0.1", 0, create_app(services), threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="test-http")

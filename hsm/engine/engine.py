@@ -11,7 +11,6 @@ from drivers.clock import Clock
 from drivers.errors import DriverError
 from hsm.cards import CardMaker
 from hsm.catalog import Catalog
-from hsm.catalog.errors import ReleaseRefused
 from hsm.engine import demand
 from hsm.engine.compressor import Compressor
 from hsm.engine.health import is_usable
@@ -21,19 +20,21 @@ from hsm.engine.mailroom import MailRoom
 from hsm.engine.operations import FREE_AGAIN_AFTER, Operations
 from hsm.engine.operator import Operator
 from hsm.engine.ownership import holder_name, is_dead
+from hsm.engine.releaser import Releaser
 from hsm.engine.repacker import Repacker
 from hsm.engine.runner import Runner
 from hsm.engine.settings import EngineSettings
+from hsm.engine.tidying import tidy
 from hsm.facts import JobRecord, VolumePool
 from hsm.library import Library
 from hsm.lossless.presses import Presses
 from hsm.mover.context import MoverContext
 from hsm.mover.pressing import forget_written
 from hsm.mover.pressing import tidy as tidy_pressing
-from hsm.mover.release import finish_releases, release
+from hsm.mover.release import finish_releases
 from hsm.orders.prefetching import prefetch
 from hsm.policy import Plan
-from hsm.pool import OnlinePool, PoolError
+from hsm.pool import OnlinePool
 from hsm.scheduler import (
     Assignment,
     BusyDrive,
@@ -49,10 +50,8 @@ from hsm.states import ROBOT_JOBS, JobKind
 from hsm.ticking import tick
 
 LEASE = "engine"
-LEFTOVER_AGE = timedelta(days=1)
 NO_SESSION = ROBOT_JOBS | {JobKind.RELEASE, JobKind.COMPRESS}
 MOST_DRIVES = 256
-CARD_PATIENCE = timedelta(minutes=10)  # a release waits so long at most for the preview of its study
 ETA_NEWS = timedelta(seconds=10)
 
 log = structlog.get_logger()
@@ -80,7 +79,6 @@ class Engine:
         self.clock = clock
         self.holder = holder_name(id(self))
         self._pool = pool
-        self._cards = cards
         self._libraries = libraries
         self._volume_pools = volume_pools
         self._context = MoverContext(
@@ -104,6 +102,7 @@ class Engine:
         self._compressor = Compressor(
             self._context, settings.tick.pack_max_bytes, self._runner.report, self._interrupted.add_job
         )
+        self._releaser = Releaser(self._context, cards, self._runner.report)
         self._repacker = Repacker(self._context, settings.repack_window_bytes)
         self._repacks_due = True  # something ended that a repack may have waited for
         self._operator = Operator(catalog, libraries, clock)
@@ -169,8 +168,7 @@ class Engine:
         self._threads.shutdown(wait=True)
         self._operations.close()
         self._compressor.close()
-        if self._cards is not None:
-            self._cards.close()
+        self._releaser.close()
         self._reap()
         self.catalog.leases.drop(LEASE, self.holder)
 
@@ -187,10 +185,7 @@ class Engine:
         forget_written(self._context)
         made = tick(self.catalog, self._pool, self._volume_pools, self.settings.tick, self.clock.now())
         prefetch(self.catalog, self.clock.now(), timedelta(seconds=self.settings.prefetch_ahead_s))
-        if self._cards is not None:
-            for action in made.copies:
-                if not self._cards.has(action.study_instance_uid):
-                    self._cards.want(action.study_instance_uid)
+        self._releaser.prepare(made)
         return made
 
     def take_inventory(self) -> None:
@@ -213,21 +208,8 @@ class Engine:
             log.warning("drives_not_seen", reason=str(error))
 
     def tidy(self) -> None:
-        """Forget jobs that ended long ago; remove arrivals that were interrupted and that nobody touched for a day."""
-        now = self.clock.now()
-        self.catalog.jobs.prune(now - timedelta(seconds=self.settings.keep_jobs_s))
-        self.catalog.jobs.prune_lines(now - timedelta(seconds=self.settings.keep_job_lines_s))
-        if self.settings.keep_events_s is not None:
-            self.catalog.events.prune(now - timedelta(seconds=self.settings.keep_events_s), now)
-        if self.settings.keep_audit_s is not None:
-            self.catalog.audit.prune(now - timedelta(seconds=self.settings.keep_audit_s), now)
-        try:
-            swept = self._pool.sweep(self.catalog.intake.known, now - LEFTOVER_AGE)
-        except PoolError as error:
-            log.error("pool_not_swept", reason=str(error))
-            return
-        if swept.leftovers or swept.orphans:
-            log.info("pool_swept", leftovers=swept.leftovers, orphans=len(swept.orphans))
+        """Forget what is kept long enough, and what was left behind."""
+        tidy(self.catalog, self._pool, self.settings, self.clock.now())
 
     # -- the work ------------------------------------------------------------------------------------------------
 
@@ -242,7 +224,7 @@ class Engine:
         self._operations.ask_for_cleaning(now)
         self._step_repacks(now)
         queue = [job for job in self.catalog.jobs.queue(now) if not self._runner.breaker.stopped(job.kind)]
-        released = self._release([job for job in queue if job.kind is JobKind.RELEASE and self._has_card(job, now)])
+        released = self._releaser.run(queue, now)
         working = {(a.drive.library, a.drive.index): a.barcode for a, _ in self._running.values()}
         operated = self._operations.start([job for job in queue if job.kind in ROBOT_JOBS], working, now)
         compressed = self._compressor.start([job for job in queue if job.kind is JobKind.COMPRESS])
@@ -287,29 +269,6 @@ class Engine:
         for assignment, job in (given := self._importer.assign(jobs, self._drives()[0], taken)):
             self._running[self._threads.submit(self._importer.run, assignment, job)] = (assignment, now)
         return bool(given)
-
-    def _has_card(self, job: JobRecord, now: datetime) -> bool:
-        """Whether a study may leave the disk as far as its card goes: it is kept, cannot be had, or takes too long."""
-        cards, study = self._cards, job.study_instance_uid
-        if cards is None or study is None or now - job.created_at > CARD_PATIENCE or cards.complete(study):
-            return True
-        return not cards.want(study)
-
-    def _release(self, jobs: list[JobRecord]) -> bool:
-        for job in jobs:
-            report = self._runner.report()
-            if not report.started(job):
-                continue
-            try:
-                freed_bytes = release(self._context, job)
-            except ReleaseRefused as refused:
-                # Not an error: the world changed since the plan. The next tick plans it again if it is still wanted.
-                report.finished(job, f"not released: {refused.reason}")
-            except (PoolError, OSError) as error:
-                report.failed(job, error)
-            else:
-                report.finished(job, f"{freed_bytes} bytes left the disk")
-        return bool(jobs)
 
     def _schedule(self, queue: list[JobRecord], now: datetime) -> Schedule:
         idle, busy = self._drives()

@@ -5,7 +5,7 @@ and is wanted within a while (BATCH_AHEAD) comes along, so that one mount serves
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from hsm.facts import StudyFacts, StudyUid
@@ -172,7 +172,7 @@ def _why(rule: Rule, action: Prefetch, appointment: Appointment, study: StudyFac
 def _early(wish: Wish, mounted: Collection[str]) -> Wish:
     volume = next(volume for volume in wish.volumes if volume in mounted)
     why = f"{wish.why} It comes along before its time, because {volume} is mounted anyway."
-    return Wish(**{**wish.__dict__, "why": why})
+    return replace(wish, why=why)
 
 
 def words(wish: Wish, now: datetime) -> str:

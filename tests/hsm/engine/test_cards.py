@@ -22,7 +22,7 @@ def test_a_release_waits_for_the_preview_and_not_for_ever(tmp_path: Path, monkey
         return True
 
     monkeypatch.setattr(cards, "want", note)
-    monkeypatch.setattr(world.engine, "_cards", cards)
+    monkeypatch.setattr(world.engine._releaser, "cards", cards)
     try:
         uid = str(world.receive(small_ct("preview")))
         for _ in range(10):
@@ -37,7 +37,7 @@ def test_a_release_waits_for_the_preview_and_not_for_ever(tmp_path: Path, monkey
         for _ in range(10):
             world.settle(1)
         assert world.availability(late) is Availability.ONLINE
-        monkeypatch.setattr("hsm.engine.engine.CARD_PATIENCE", timedelta(0))
+        monkeypatch.setattr("hsm.engine.releaser.CARD_PATIENCE", timedelta(0))
         world.settle(1)
         assert world.availability(late) is Availability.NEARLINE
     finally:

@@ -10,7 +10,8 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from appliance.cli.failures import ExitStatus, RequestFailed, explained
-from appliance.cli.session import CONFIG_PLACES, CONFIG_VARIABLE, Session
+from appliance.cli.session import CONFIG_PLACES, Session
+from appliance.config.sources import FILE_VARIABLE
 from appliance.logs import set_up
 from hsm.access.actor import Actor, Via, begin, end
 
@@ -80,7 +81,7 @@ def root(
         typer.Option(
             "--config",
             "-c",
-            envvar=CONFIG_VARIABLE,
+            envvar=FILE_VARIABLE,
             show_envvar=True,
             help=f"Configuration file. Without it the first that exists of {', '.join(map(str, CONFIG_PLACES))}.",
         ),

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from appliance.cli.failures import ExitStatus, RequestFailed
 from appliance.config import Config
+from appliance.config.sources import FILE_VARIABLE
 
 if TYPE_CHECKING:
     from hsm.archive import Archive
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from hsm.pool import OnlinePool
 
 CONFIG_PLACES = (Path("firn.toml"), Path("var/firn.toml"), Path("/etc/firn/firn.toml"))
-CONFIG_VARIABLE = "FIRN_CONFIG"
 COMMAND_LINE = "command line"  # who asks for jobs here; the audit trail knows the user of the machine
 
 
@@ -31,8 +31,8 @@ def find_config(given: Path | None) -> Path | None:
     """The configuration file to use: the one given, FIRN_CONFIG, or the first of CONFIG_PLACES that exists."""
     if given is not None:
         return given
-    if os.environ.get(CONFIG_VARIABLE):
-        return Path(os.environ[CONFIG_VARIABLE])
+    if os.environ.get(FILE_VARIABLE):
+        return Path(os.environ[FILE_VARIABLE])
     return next((place for place in CONFIG_PLACES if place.is_file()), None)
 
 
@@ -60,7 +60,7 @@ class Session:
             places = ", ".join(str(place) for place in CONFIG_PLACES)
             raise RequestFailed(
                 ExitStatus.NOT_FOUND,
-                f"No configuration was found (looked for {places}). Name one with --config PATH or {CONFIG_VARIABLE}, "
+                f"No configuration was found (looked for {places}). Name one with --config PATH or {FILE_VARIABLE}, "
                 "print an example with `firn config example`, or try Firn without one: `firn serve --demo`.",
             )
         return found
@@ -73,7 +73,7 @@ class Session:
         path = self.config_path
         if not path.is_file():
             raise RequestFailed(
-                ExitStatus.NOT_FOUND, f"There is no configuration file {path}. Look at --config and {CONFIG_VARIABLE}."
+                ExitStatus.NOT_FOUND, f"There is no configuration file {path}. Look at --config and {FILE_VARIABLE}."
             )
         return load(path, os.environ)
 
